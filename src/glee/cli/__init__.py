@@ -1,0 +1,1 @@
+"""The glee command: arguments in, library calls, results out."""

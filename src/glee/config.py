@@ -1,0 +1,359 @@
+"""Sizes and choices of every part of the network, and the presets lite, plus, pro and tiny."""
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResNetConfig:
+    """Size of a bottleneck ResNet (arXiv:1512.03385) with the stride on its 3x3 convolutions.
+
+    `frozen_norm` keeps batch norms with fixed statistics beside the convolutions, as they are
+    trained; without it the convolutions carry a bias and the norms are folded into them.
+    """
+
+    kind: Literal["resnet"] = "resnet"
+    stem_width: int = 64
+    bottleneck_width: int = 64
+    widths: tuple[int, ...] = (256, 512, 1024, 2048)
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    frozen_norm: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != len(self.depths):
+            raise ValueError(
+                f"backbone.widths has {len(self.widths)} stages but backbone.depths "
+                f"has {len(self.depths)}"
+            )
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first."""
+        return self.widths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwinConfig:
+    """Size of a Swin transformer (arXiv:2103.14030)."""
+
+    kind: Literal["swin"] = "swin"
+    width: int = 192
+    depths: tuple[int, ...] = (2, 2, 18, 2)
+    num_heads: tuple[int, ...] = (6, 12, 24, 48)
+    window: int = 12
+    patch: int = 4
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.3
+
+    def __post_init__(self) -> None:
+        if len(self.depths) != len(self.num_heads):
+            raise ValueError(
+                f"backbone.depths has {len(self.depths)} stages but backbone.num_heads "
+                f"has {len(self.num_heads)}"
+            )
+        for width, heads in zip(self.out_widths, self.num_heads, strict=True):
+            _require_multiple("backbone width", width, "backbone.num_heads", heads)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first: each stage doubles the width."""
+        return tuple(self.width * 2**stage for stage in range(len(self.depths)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eva02Config:
+    """Size of an EVA-02 vision transformer (arXiv:2303.11331) and of the pyramid on top of it.
+
+    Blocks not listed in `global_blocks` attend within windows of `window` x `window` tokens.
+
+    `rope_grid` is the side, in tokens, of the table of rotary positions of the global blocks.
+    With `rope_by_flat_index` token i reads row i of that flattened table whatever the shape of
+    the image, as the released weights were trained; positions are then right only for images of
+    exactly rope_grid x rope_grid tokens, and larger ones are refused. Without it each token reads
+    the position of its own row and column.
+    """
+
+    kind: Literal["eva02"] = "eva02"
+    width: int = 1024
+    depth: int = 24
+    num_heads: int = 16
+    mlp_width: int = 2730
+    patch: int = 16
+    window: int = 16
+    global_blocks: tuple[int, ...] = (2, 5, 8, 11, 14, 17, 20, 23)
+    pretrain_grid: int = 14
+    rope_reference: int = 16
+    rope_grid: int = 96
+    rope_by_flat_index: bool = True
+    pyramid_width: int = 256
+    drop_path: float = 0.3
+
+    def __post_init__(self) -> None:
+        _require_multiple("backbone.width", self.width, "backbone.num_heads", self.num_heads)
+        if not all(0 <= block < self.depth for block in self.global_blocks):
+            raise ValueError(
+                f"backbone.global_blocks {self.global_blocks} must lie in 0..{self.depth - 1}"
+            )
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first (strides 8, 16, 32, 64)."""
+        return (self.pyramid_width,) * 4
+
+
+BackboneConfig = ResNetConfig | SwinConfig | Eva02Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipTextConfig:
+    """Size of the CLIP text transformer (arXiv:2103.00020)."""
+
+    kind: Literal["clip"] = "clip"
+    vocabulary: int = 49408
+    width: int = 512
+    num_layers: int = 12
+    num_heads: int = 8
+    mlp_width: int = 2048
+    max_tokens: int = 77
+
+    def __post_init__(self) -> None:
+        _require_multiple("text.width", self.width, "text.num_heads", self.num_heads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyFusionConfig:
+    """Size of the attention by which image cells read the prompt.
+
+    With `reads_padding` the cells also read the padding behind an expression, as in the released
+    weights, whose mask had no effect.
+    """
+
+    inner_width: int = 2048
+    num_heads: int = 8
+    dropout: float = 0.1
+    reads_padding: bool = True
+
+    def __post_init__(self) -> None:
+        _require_multiple(
+            "early_fusion.inner_width", self.inner_width, "early_fusion.num_heads", self.num_heads
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelDecoderConfig:
+    """Size of the deformable encoder (arXiv:2010.04159) that refines the pyramid."""
+
+    num_layers: int = 6
+    num_heads: int = 8
+    num_points: int = 4
+    mlp_width: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisualPromptConfig:
+    """How a marked region becomes prompt tokens.
+
+    `template_size` is the side in pixels of the crop around the region, `max_points` the number
+    of cells sampled inside it, `num_levels` the number of pyramid levels sampled (finest first).
+    `negative_points` says that the network was trained to read points on what is not meant.
+    """
+
+    template_size: int = 256
+    max_points: int = 512
+    num_levels: int = 3
+    negative_points: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectDecoderConfig:
+    """Size of the transformer that turns image features into objects."""
+
+    num_layers: int = 9
+    num_queries: int = 300
+    num_heads: int = 8
+    num_points: int = 4
+    mlp_width: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResizeConfig:
+    """How an image is brought to the size that the network sees.
+
+    Without `square` the shortest edge becomes `shortest`, unless the longest would then exceed
+    `longest`; the right and bottom are padded with zeros after normalisation to a multiple of
+    `divisor`. With it the longest edge becomes `longest` and the image is padded with the grey
+    value 128 to a square.
+    """
+
+    shortest: int = 800
+    longest: int = 1333
+    divisor: int = 32
+    square: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shortest <= self.longest:
+            raise ValueError(
+                f"resize.shortest ({self.shortest}) must lie between 1 and resize.longest "
+                f"({self.longest})"
+            )
+        if self.square and self.longest % self.divisor:
+            raise ValueError(
+                f"resize.longest ({self.longest}) must be a multiple of resize.divisor "
+                f"({self.divisor}) for a square canvas"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GleeConfig:
+    """The whole network.
+
+    `width` is the number of channels of everything behind the backbone, `num_levels` the number
+    of pyramid levels in the decoders, `norm_groups` the groups of its group norms. With
+    `project_levels` the backbone's maps but the finest are projected to `width` and one coarser
+    level is added; without it all maps are used as they are. The finest map always feeds the
+    mask features. Networks without `visual_prompts` take text only.
+    """
+
+    backbone: BackboneConfig = field(default_factory=ResNetConfig)
+    text: ClipTextConfig = field(default_factory=ClipTextConfig)
+    early_fusion: EarlyFusionConfig = field(default_factory=EarlyFusionConfig)
+    pixel_decoder: PixelDecoderConfig = field(default_factory=PixelDecoderConfig)
+    visual_prompts: VisualPromptConfig | None = field(default_factory=VisualPromptConfig)
+    object_decoder: ObjectDecoderConfig = field(default_factory=ObjectDecoderConfig)
+    resize: ResizeConfig = field(default_factory=ResizeConfig)
+    width: int = 256
+    num_levels: int = 4
+    norm_groups: int = 32
+    project_levels: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("pixel_decoder", "object_decoder"):
+            heads = getattr(self, name).num_heads
+            _require_multiple("width", self.width, f"{name}.num_heads", heads)
+        _require_multiple("width", self.width, "norm_groups", self.norm_groups)
+        _require_multiple("width", self.width, "the sines and cosines of two axes", 4)
+        maps = len(self.backbone.out_widths)
+        if maps != self.num_levels:
+            raise ValueError(
+                f"num_levels is {self.num_levels} but the backbone gives {maps} maps; "
+                "they must agree"
+            )
+        if not self.project_levels and set(self.backbone.out_widths) != {self.width}:
+            raise ValueError(
+                f"without project_levels the backbone's maps must have width {self.width}, "
+                f"got {self.backbone.out_widths}"
+            )
+
+
+def lite() -> GleeConfig:
+    """Return the configuration of GLEE-Lite: ResNet-50."""
+    return GleeConfig()
+
+
+def plus() -> GleeConfig:
+    """Return the configuration of GLEE-Plus: Swin-L."""
+    return GleeConfig(backbone=SwinConfig())
+
+
+def pro() -> GleeConfig:
+    """Return the configuration of GLEE-Pro: EVA02-L on square images of 1536 pixels."""
+    return GleeConfig(
+        backbone=Eva02Config(),
+        project_levels=False,
+        resize=ResizeConfig(shortest=1536, longest=1536, square=True),
+    )
+
+
+def tiny() -> GleeConfig:
+    """Return a network that runs on a CPU in milliseconds, for tests and examples."""
+    return GleeConfig(
+        backbone=ResNetConfig(
+            stem_width=8, bottleneck_width=8, widths=(16, 24, 32, 48), depths=(1, 1, 1, 1)
+        ),
+        text=ClipTextConfig(width=32, num_layers=2, num_heads=2, mlp_width=64),
+        early_fusion=EarlyFusionConfig(inner_width=64, num_heads=2),
+        pixel_decoder=PixelDecoderConfig(num_layers=1, num_heads=2, num_points=2, mlp_width=64),
+        visual_prompts=VisualPromptConfig(template_size=64, max_points=64),
+        object_decoder=ObjectDecoderConfig(
+            num_layers=2, num_queries=20, num_heads=2, num_points=2, mlp_width=64
+        ),
+        resize=ResizeConfig(shortest=96, longest=160),
+        width=32,
+        norm_groups=8,
+    )
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """Turn a configuration into plain JSON values."""
+    return {
+        f.name: config_to_dict(value) if is_dataclass(value := getattr(config, f.name)) else value
+        for f in fields(config)
+    }
+
+
+_Config = TypeVar("_Config")
+
+
+def config_from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
+    """Build a configuration of class `kind` from plain JSON values.
+
+    Raises ValueError for unknown and for missing names (a default would be a guess about stored
+    weights) and for values of another type.
+    """
+    hints = typing.get_type_hints(kind)
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]  # always a dataclass here
+    wrong = sorted(set(values) ^ set(known))
+    if wrong:
+        raise ValueError(
+            f"{kind.__name__} has the fields {', '.join(known)}; unknown or missing: "
+            f"{', '.join(wrong)}"
+        )
+    return kind(**{name: _parse(name, hints[name], values[name]) for name in known})
+
+
+def _parse(name: str, hint: Any, value: Any) -> Any:
+    """Check one value against its annotation, converting lists to tuples and dicts to configs."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        members = [member for member in typing.get_args(hint) if member is not types.NoneType]
+        if value is None and len(members) < len(typing.get_args(hint)):
+            return None
+        hint = members[0] if len(members) == 1 else _member_of_kind(name, members, value)
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} must be an object with fields, got {value!r}")
+        return config_from_dict(typing.cast(type[Any], hint), value)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{name} must be a list, got {value!r}")
+        item = typing.get_args(hint)[0]
+        return tuple(_parse(name, item, entry) for entry in value)
+    return _parse_scalar(name, hint, value)
+
+
+def _parse_scalar(name: str, hint: Any, value: Any) -> Any:
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(f"{name} must be one of {typing.get_args(hint)}, got {value!r}")
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ValueError(f"{name} must be {hint.__name__}, got {value!r}")
+    return value
+
+
+def _member_of_kind(name: str, members: list[Any], value: Any) -> Any:
+    """Choose a configuration class by the value's `kind`."""
+    kinds = {member().kind: member for member in members}
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if kind not in kinds:
+        raise ValueError(f"{name}.kind must be one of {', '.join(kinds)}, got {kind!r}")
+    return kinds[kind]
+
+
+def _require_multiple(name: str, value: int, of: str, divisor: int) -> None:
+    if divisor < 1 or value % divisor:
+        raise ValueError(f"{name} ({value}) must be a multiple of {of} ({divisor})")

@@ -1,0 +1,124 @@
+"""From predictions of queries to instances in pixels of the original image."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from glee.inference.preprocess import ImageGeometry
+from glee.model.interfaces import ObjectOutputs
+from glee.ops.masks import render_masks
+
+Scoring = Literal["object", "pair", "confidence"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which predictions become instances.
+
+    scoring      "object": each query counts once, with its best name and that name's
+                 probability. "pair": every pair of query and name counts, and its probability is
+                 multiplied by the quality of the mask, as in the evaluations of the paper.
+                 "confidence": as "object", ranked by the confidence of being the marked object
+    threshold    instances have a higher score than this, 0..1; None keeps all
+    max_objects  at most so many
+    masks        whether masks are wanted
+    clip         whether boxes are cut at the image's borders
+    """
+
+    scoring: Scoring = "object"
+    threshold: float | None = None
+    max_objects: int = 100
+    masks: bool = True
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.scoring not in get_args(Scoring):
+            raise ValueError(
+                f"scoring must be one of {', '.join(get_args(Scoring))}, got {self.scoring!r}"
+            )
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise ValueError(f"threshold must lie in 0..1 (1 excluded), got {self.threshold}")
+        if self.max_objects < 1:
+            raise ValueError(f"max_objects must be at least 1, got {self.max_objects}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Instances of one row of predictions, best first.
+
+    query   [N] int64, which query
+    labels  [N] int64, which name
+    scores  [N] 0..1
+    boxes   [N, 4] xyxy in pixels of the original image
+    masks   [N, H, W] bool at the original size, None if not wanted
+    """
+
+    query: Tensor
+    labels: Tensor
+    scores: Tensor
+    boxes: Tensor
+    masks: Tensor | None
+
+
+def find_objects(
+    outputs: ObjectOutputs,
+    mask_features: Tensor,
+    row: int,
+    geometry: ImageGeometry,
+    selection: Selection,
+) -> Found:
+    """Choose and place the objects of one row of a batch.
+
+    mask_features  [B, C, h, w]
+    Only the masks of queries that are chosen are computed.
+    """
+    query, labels, scores = _choose(outputs, row, selection)
+    masks: Tensor | None = None
+    if selection.masks or selection.scoring == "pair":
+        distinct, place = query.unique(return_inverse=True)
+        kernels = outputs.kernels[row, distinct]
+        logits = torch.einsum("nc,chw->nhw", kernels, mask_features[row])
+        masks, quality = render_masks(
+            logits + outputs.kernel_bias[row, distinct, None, None],
+            padded=geometry.padded,
+            resized=geometry.content,
+            original=geometry.original,
+        )
+        if selection.scoring == "pair":
+            scores = scores * quality[place]
+        masks = masks[place] if selection.masks else None
+    boxes = geometry.boxes_to_original(outputs.boxes_cxcywh[row, query], clip=selection.clip)
+    order = scores.argsort(descending=True, stable=True)
+    order = order[_above(scores[order], selection.threshold)]
+    return Found(
+        query[order],
+        labels[order],
+        scores[order],
+        boxes[order],
+        masks[order] if masks is not None else None,
+    )
+
+
+def _choose(
+    outputs: ObjectOutputs, row: int, selection: Selection
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return query, name and probability of the best candidates, best first."""
+    # Chosen by logits: probabilities near 1 cannot be told apart.
+    logits = outputs.logits[row].float()  # [Q, K]
+    if selection.scoring == "pair":
+        flat = logits.flatten()
+        best, index = flat.topk(min(selection.max_objects, len(flat)))
+        return index // logits.shape[1], index % logits.shape[1], best.sigmoid()
+    best, labels = logits.max(dim=1)
+    if selection.scoring == "confidence":
+        best = outputs.confidence[row].float()
+    best, query = best.topk(min(selection.max_objects, len(best)))
+    # Queries below the threshold leave here, before any mask is computed.
+    kept = _above(best.sigmoid(), selection.threshold)
+    return query[kept], labels[query[kept]], best[kept].sigmoid()
+
+
+def _above(scores: Tensor, threshold: float | None) -> Tensor:
+    return torch.ones_like(scores, dtype=torch.bool) if threshold is None else scores > threshold

@@ -1,0 +1,143 @@
+"""Bringing an image to the network's size, and coordinates there and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from glee.config import ResizeConfig
+from glee.ops.boxes import clip_boxes, cxcywh_to_xyxy, scale_boxes
+from glee.ops.masks import resize_masks
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+"""Of the red, green and blue of ImageNet's images, 0..255."""
+
+PADDING_GREY = 128
+"""What fills a square canvas before normalisation, in all channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageGeometry:
+    """Where an image lies in the network's input; all sizes are (height, width).
+
+    original  of the image as it was given
+    resized   of the image inside the input, top left
+    padded    of the input
+    content   of what results are cut from: `resized`, but for square inputs up to one pixel less
+              on each side, since GLEE's released code rounds once up or down and once down only
+    """
+
+    original: tuple[int, int]
+    resized: tuple[int, int]
+    padded: tuple[int, int]
+    content: tuple[int, int]
+
+    def boxes_to_original(self, boxes_cxcywh: Tensor, *, clip: bool = True) -> Tensor:
+        """Turn the network's boxes into xyxy in pixels of the original image.
+
+        boxes_cxcywh  [..., 4] in 0..1 of the padded input
+        clip          cut the boxes at the image's borders; the released code does so for Pro
+                      only, so that benchmarks of Lite and Plus want it off
+        """
+        scale = [
+            full * padded / content
+            for full, padded, content in zip(self.original, self.padded, self.content, strict=True)
+        ]
+        xyxy = scale_boxes(cxcywh_to_xyxy(boxes_cxcywh), (scale[0], scale[1]))
+        return clip_boxes(xyxy, self.original) if clip else xyxy
+
+    def boxes_to_padded(self, xyxy: Tensor) -> Tensor:
+        """Turn boxes [..., 4] from pixels of the original image to pixels of the input."""
+        return scale_boxes(xyxy, self._scale())
+
+    def points_to_padded(self, points: Tensor) -> Tensor:
+        """Turn points (x, y), [..., 2], from pixels of the original image to those of the input."""
+        height, width = self._scale()
+        return points * points.new_tensor([width, height])
+
+    def masks_to_padded(self, masks: Tensor) -> Tensor:
+        """Turn masks [N, H, W] bool of the original image into masks [N, *padded] of the input."""
+        return resize_masks(masks, resized=self.resized, padded=self.padded)
+
+    def _scale(self) -> tuple[float, float]:
+        return self.resized[0] / self.original[0], self.resized[1] / self.original[1]
+
+
+def resized_size(original: tuple[int, int], config: ResizeConfig) -> tuple[int, int]:
+    """Return the (height, width) to which an image of size `original` is resized.
+
+    As in detectron2 (`ResizeShortestEdge`): the shortest edge becomes `config.shortest`, less if
+    the longest would exceed `config.longest`; halves round up. No side becomes less than a pixel.
+    """
+    # In this order, and not as one factor, for the same rounding as there.
+    scale = (config.longest if config.square else config.shortest) / min(original)
+    height, width = original[0] * scale, original[1] * scale
+    if max(height, width) > config.longest:
+        scale = config.longest / max(height, width)
+        height, width = height * scale, width * scale
+    return max(int(height + 0.5), 1), max(int(width + 0.5), 1)
+
+
+def image_geometry(
+    original: tuple[int, int], config: ResizeConfig, *, resize: bool = True
+) -> ImageGeometry:
+    """Plan where an image of size (height, width) lies in the network's input.
+
+    Without `resize` the image keeps its size and is only padded.
+    Raises ValueError for an image larger than a square input that it must fit into.
+    """
+    resized = resized_size(original, config) if resize else original
+    if not config.square:
+        padded = _round_up(resized[0], config.divisor), _round_up(resized[1], config.divisor)
+        return ImageGeometry(original, resized, padded, content=resized)
+    side = config.longest
+    if max(resized) > side:
+        raise ValueError(
+            f"image {original} is larger than the square input of {side} pixels; resize it"
+        )
+    if not resize:
+        return ImageGeometry(original, resized, (side, side), content=resized)
+    ratio = side / max(original)
+    content = max(int(original[0] * ratio), 1), max(int(original[1] * ratio), 1)
+    return ImageGeometry(original, resized, (side, side), content)
+
+
+def preprocess(
+    image: NDArray[np.uint8], config: ResizeConfig, *, resize: bool = True
+) -> tuple[Tensor, ImageGeometry]:
+    """Resize, normalise and pad an image.
+
+    image   [H, W, 3] RGB, 0..255
+    resize  without it the image keeps its size
+    Returns pixels [3, *padded] float32, normalised, and the geometry that leads back. Each image
+    is padded by itself, and so gives the same result in any batch.
+    Raises ValueError for an image without `resize` that a square input cannot hold.
+    """
+    geometry = image_geometry(image.shape[:2], config, resize=resize)
+    height, width = geometry.resized
+    # Pillow's bilinear filter on bytes, as detectron2 does it: it reads all pixels when it
+    # shrinks, and rounds to bytes; the filters of F.interpolate give other numbers.
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous().float()
+    padding = (0, geometry.padded[1] - width, 0, geometry.padded[0] - height)
+    if config.square:
+        return normalise(F.pad(pixels, padding, value=PADDING_GREY)), geometry
+    return F.pad(normalise(pixels), padding), geometry
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """Subtract the mean and divide by the deviation of each channel.
+
+    pixels  [..., 3, H, W] float RGB, 0..255
+    """
+    mean, std = pixels.new_tensor(PIXEL_MEAN), pixels.new_tensor(PIXEL_STD)
+    return (pixels - mean[:, None, None]) / std[:, None, None]
+
+
+def _round_up(value: int, divisor: int) -> int:
+    return -(-value // divisor) * divisor

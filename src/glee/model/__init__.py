@@ -1,0 +1,1 @@
+"""The network: its parts, its weights and how released checkpoints become them."""

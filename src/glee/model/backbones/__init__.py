@@ -1,0 +1,1 @@
+"""Image encoders: pixels in, a feature pyramid out."""

@@ -1,0 +1,19 @@
+"""From a backbone's configuration to the backbone."""
+
+from torch import nn
+
+from glee.config import BackboneConfig, Eva02Config, ResNetConfig, SwinConfig
+from glee.model.backbones.eva02 import Eva02
+from glee.model.backbones.resnet import ResNet
+from glee.model.backbones.swin import Swin
+
+
+def build_backbone(config: BackboneConfig) -> nn.Module:
+    """Return the image encoder, pixels [B, 3, H, W] -> FeaturePyramid, of a configuration."""
+    match config:
+        case ResNetConfig():
+            return ResNet(config)
+        case SwinConfig():
+            return Swin(config)
+        case Eva02Config():
+            return Eva02(config)

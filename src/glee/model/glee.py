@@ -1,0 +1,188 @@
+"""The network: images and prompts in, objects out."""
+
+import torch
+from torch import Tensor, nn
+
+from glee.config import GleeConfig
+from glee.model.early_fusion import EarlyFusion
+from glee.model.heads import Heads
+from glee.model.interfaces import (
+    ExtraQueries,
+    GleeOutputs,
+    ImageFeatures,
+    PromptBatch,
+    TextTokens,
+    VisualTokens,
+)
+from glee.model.neck import Neck
+from glee.model.object_decoder import Guides, ObjectDecoder, join_queries
+from glee.model.pixel_decoder import PixelDecoder
+from glee.model.query_selection import QuerySelection
+from glee.model.text.clip import ClipText, pool_tokens
+from glee.model.visual_prompts import PointSampler, TemplateEncoder
+
+
+class GLEE(nn.Module):
+    """General object foundation model (arXiv:2312.09158).
+
+    `backbone` maps pixels [B, 3, H, W] to a FeaturePyramid.
+    """
+
+    def __init__(self, config: GleeConfig, backbone: nn.Module, text_encoder: ClipText) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone, self.text_encoder = backbone, text_encoder
+        self.text_projection = nn.Linear(config.text.width, config.width, bias=False)
+        self.neck = Neck(config)
+        if config.visual_prompts is not None:
+            self.template_encoder = TemplateEncoder(config.visual_prompts, config)
+            self.point_sampler = PointSampler(config.visual_prompts, config.width)
+        self.early_fusion = EarlyFusion(config.width, config.early_fusion)
+        self.pixel_decoder = PixelDecoder(config)
+        self.query_selection = QuerySelection(config.width, config.object_decoder.num_queries)
+        self.object_decoder = ObjectDecoder(config)
+        self.heads = Heads(config.width)
+        nn.init.uniform_(self.text_projection.weight)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        prompts: PromptBatch,
+        *,
+        every_layer: bool = False,
+        extra: ExtraQueries | None = None,
+        generator: torch.Generator | None = None,
+    ) -> GleeOutputs:
+        """Find what the prompts ask for.
+
+        pixels       [B, 3, H, W]  normalised RGB, H and W multiples of 32
+        prompts      one per image
+        every_layer  also predict from the cells chosen, the initial queries and all layers
+        extra        further queries to refine
+        generator    chooses at random the points that stand for a marked region
+        """
+        image = self.encode_image(pixels)
+        return self.detect(
+            image, prompts, every_layer=every_layer, extra=extra, generator=generator
+        )
+
+    def encode_image(self, pixels: Tensor) -> ImageFeatures:
+        """Return what can be known of images `pixels` [B, 3, H, W] before a prompt is."""
+        return self.neck(self.backbone(pixels), pixels)
+
+    def detect(
+        self,
+        image: ImageFeatures,
+        prompts: PromptBatch,
+        *,
+        every_layer: bool = False,
+        extra: ExtraQueries | None = None,
+        generator: torch.Generator | None = None,
+    ) -> GleeOutputs:
+        """Find what the prompts ask for in images that are already encoded; as `forward`."""
+        template = self._encode_template(image, prompts)
+        tokens = prompts.text.folded
+        if template is not None:
+            tokens = tokens.join(self.early_fusion.fold(template))
+        cells = self.early_fusion(image.cells, tokens)
+        levels, mask_features = self.pixel_decoder(cells, image.shapes, image.lateral)
+        # What follows is little work and needs all digits: boxes, choices, similarities.
+        dtype = self.text_projection.weight.dtype
+        with torch.autocast(cells.device.type, enabled=False):
+            levels = tuple(level.to(dtype) for level in levels)
+            visual = self._encode_points(template, levels, prompts, generator)
+            text, mask_features = prompts.text.to(dtype), mask_features.to(dtype)
+            return self._decode(levels, mask_features, text, visual, every_layer, extra)
+
+    def _decode(
+        self,
+        levels: tuple[Tensor, ...],
+        mask_features: Tensor,
+        text: TextTokens,
+        visual: VisualTokens | None,
+        every_layer: bool,
+        extra: ExtraQueries | None,
+    ) -> GleeOutputs:
+        """Turn refined levels, finest first, into objects."""
+        # The decoder's parameters know the levels from the coarsest to the finest.
+        memory = torch.cat([x.flatten(2).transpose(1, 2) for x in levels[::-1]], dim=1)
+        shapes = tuple((x.shape[2], x.shape[3]) for x in levels[::-1])
+        selected = self.query_selection(
+            memory,
+            shapes,
+            text.classes,
+            self.heads,
+            by_confidence=visual is not None and text.guides is None,
+        )
+        queries = join_queries(selected.content.detach(), selected.box_logits.detach(), extra)
+        states = self.object_decoder(queries, (memory, shapes), self.heads, _guides(text, visual))
+        sources = [(queries.content, queries.boxes), *((s.hidden, s.boxes) for s in states)]
+        predicted = [
+            self.heads(x, boxes, text.classes)
+            for x, boxes in (sources if every_layer else sources[-1:])
+        ]
+        proposals = None
+        if every_layer:
+            proposals = self.heads(selected.content, selected.box_logits.sigmoid(), text.classes)
+        count = 0 if extra is None else extra.content.shape[1]
+        *auxiliary, final = (each.split(count)[1] for each in predicted)
+        further = () if extra is None else tuple(each.split(count)[0] for each in predicted)
+        return GleeOutputs(final, mask_features, visual, tuple(auxiliary), proposals, further)
+
+    def project_text(self, ids: Tensor, valid: Tensor) -> Tensor:
+        """Return the tokens [K, T, C] of texts, ids and valid [K, T], at the network's width."""
+        return self.text_projection(self.text_encoder(ids, valid))
+
+    def names_prompt(self, tokens: Tensor, classes: Tensor) -> TextTokens:
+        """Return the prompt of a list of names that all images share.
+
+        tokens   [L, C]  the tokens of all names, without padding
+        classes  [K, C]  the mean of each name's tokens
+        """
+        return TextTokens(classes[None], self.early_fusion.fold(tokens[None]))
+
+    def expression_prompt(self, tokens: Tensor, valid: Tensor) -> TextTokens:
+        """Return the prompt of one expression per image.
+
+        tokens  [B, T, C]  padded to the longest text that the text encoder reads
+        valid   [B, T]     bool, False on padding
+        """
+        classes = pool_tokens(tokens, valid)[:, None]
+        return TextTokens(classes, self.early_fusion.fold(tokens, valid), tokens, valid)
+
+    def _encode_template(self, image: ImageFeatures, prompts: PromptBatch) -> Tensor | None:
+        """Return the tokens [B, T, C] of the marked objects' surroundings."""
+        if prompts.remembered is not None:
+            return prompts.remembered.template
+        if prompts.regions is None:
+            return None
+        crops = self.template_encoder.crop(image.pixels[:: prompts.frames], prompts.regions)
+        with torch.no_grad():  # the image encoder learns from whole images only
+            pyramid = self.backbone(crops)
+        return self.template_encoder(pyramid).repeat_interleave(prompts.frames, dim=0)
+
+    def _encode_points(
+        self,
+        template: Tensor | None,
+        levels: tuple[Tensor, ...],
+        prompts: PromptBatch,
+        generator: torch.Generator | None,
+    ) -> VisualTokens | None:
+        """Return all tokens of the marked objects."""
+        if prompts.remembered is not None:
+            return prompts.remembered
+        if template is None or prompts.regions is None:
+            return None
+        marked = tuple(level[:: prompts.frames] for level in levels)
+        points, valid = self.point_sampler(marked, prompts.regions, generator)
+        tokens = tuple(level.repeat_interleave(prompts.frames, dim=0) for level in points)
+        return VisualTokens(template, tokens, valid.repeat_interleave(prompts.frames, dim=0))
+
+
+def _guides(text: TextTokens, visual: VisualTokens | None) -> Guides | None:
+    """Choose what the queries read: the marked object, else the expression, else nothing."""
+    if visual is not None:
+        return Guides(visual.points, visual.valid)
+    if text.guides is not None and text.valid is not None:
+        return Guides((text.guides,), text.valid)
+    return None

@@ -1,0 +1,62 @@
+"""Boxes: their formats, scaling, clipping and overlap."""
+
+import torch
+from torch import Tensor
+
+
+def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
+    """Turn centre, width and height into left, top, right and bottom; [..., 4] in any unit."""
+    centre, size = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
+
+
+def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
+    """Turn left, top, right and bottom into centre, width and height; [..., 4] in any unit."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([(low + high) / 2, high - low], dim=-1)
+
+
+def xyxy_to_xywh(boxes: Tensor) -> Tensor:
+    """Turn left, top, right and bottom into left, top, width and height, COCO's format."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return torch.cat([low, high - low], dim=-1)
+
+
+def scale_boxes(boxes: Tensor, size: tuple[float, float]) -> Tensor:
+    """Multiply boxes of either format by a size, such as that of the image they are relative to.
+
+    boxes  [..., 4]
+    size   (height, width)
+    """
+    height, width = size
+    return boxes * boxes.new_tensor([width, height, width, height])
+
+
+def clip_boxes(xyxy: Tensor, size: tuple[float, float]) -> Tensor:
+    """Cut boxes at the borders of the image; one that lies outside gets no area.
+
+    xyxy  [..., 4] in pixels
+    size  (height, width) of the image
+    """
+    height, width = size
+    return xyxy.clamp(min=0).minimum(xyxy.new_tensor([width, height, width, height]))
+
+
+def box_area(xyxy: Tensor) -> Tensor:
+    """Return the area [...] of boxes [..., 4]; 0 where right < left or bottom < top."""
+    return (xyxy[..., 2:] - xyxy[..., :2]).clamp(min=0).prod(dim=-1)
+
+
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the intersection over union of every pair of boxes.
+
+    first   [N, 4]  xyxy
+    second  [M, 4]  xyxy in the same unit
+    Returns [N, M] in 0..1; 0 for two boxes without area.
+    """
+    low = torch.maximum(first[:, None, :2], second[None, :, :2])
+    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+    overlap = (high - low).clamp(min=0).prod(dim=-1)  # [N, M]
+    union = box_area(first)[:, None] + box_area(second) - overlap
+    # A union of zero has an overlap of zero: any positive divisor gives 0.
+    return overlap / union.where(union > 0, torch.ones_like(union))

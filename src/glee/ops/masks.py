@@ -1,0 +1,212 @@
+"""Masks: logits to pixels, prompt masks to the network's input, boxes, and run-length codes."""
+
+import warnings
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Pixels computed at once: they stay in a CPU's cache, and memory does not grow with the image
+# beyond the boolean result.
+STRIP_PIXELS = 2**18
+
+
+class Rle(TypedDict):
+    """A mask in COCO's compressed run-length code: size [height, width], counts as text."""
+
+    size: list[int]
+    counts: str
+
+
+def render_masks(
+    logits: Tensor,
+    *,
+    padded: tuple[int, int],
+    resized: tuple[int, int],
+    original: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Turn mask logits at the network's resolution into masks of the original image.
+
+    The same as bilinear resizing to `padded`, cropping to `resized`, bilinear resizing to
+    `original` and keeping what is positive (`F.interpolate` without corner alignment). Both
+    resizes are linear and separable, so each axis is one small matrix; and since a weighted
+    mean of logits that are not positive is not positive, only the surroundings of positive
+    logits are computed.
+
+    logits    [N, h, w], covering the padded input
+    padded    (height, width) of the network's input
+    resized   (height, width) of the image inside it, at the top left
+    original  (height, width) of the masks
+    Returns masks [N, H, W] bool, and their quality [N] float32 in 0..1: the mean sigmoid of the
+    positive pixels, 0 for an empty mask (GLEE's released code; not in the paper).
+    Raises ValueError if `resized` exceeds `padded`.
+    """
+    if resized[0] > padded[0] or resized[1] > padded[1]:
+        raise ValueError(f"resized {resized} must fit into padded {padded}, (height, width) both")
+    logits = logits.detach().float()
+    rows = _compose_resizes(logits.shape[1], padded[0], resized[0], original[0])
+    columns = _compose_resizes(logits.shape[2], padded[1], resized[1], original[1])
+    rows, columns = rows.to(logits.device), columns.to(logits.device)
+    masks = torch.zeros(len(logits), *original, dtype=torch.bool, device=logits.device)
+    quality = logits.new_zeros(len(logits))
+    # One transfer for all boxes, so that a GPU is not waited for at every mask.
+    for n, (left, top, right, bottom) in enumerate(_extents(logits > 0).tolist()):
+        y, x = rows.outputs_of(top, bottom), columns.outputs_of(left, right)
+        if y and x:
+            quality[n] = _render(logits[n], masks[n], (rows, columns), (y, x))
+    return masks, quality
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """How the outputs of a resize along one axis are made of its inputs.
+
+    weights  [out, in], few of them not zero in a row, and those side by side
+    first    the first input of each output; never falls from one output to the next
+    last     the last input of each output; never falls either
+    """
+
+    weights: Tensor
+    first: list[int]
+    last: list[int]
+
+    def to(self, device: torch.device) -> "_Axis":
+        return replace(self, weights=self.weights.to(device))
+
+    def outputs_of(self, start: int, stop: int) -> range:
+        """Return the outputs that read any of the inputs start..stop-1."""
+        return range(bisect_left(self.last, start), bisect_right(self.first, stop - 1))
+
+    def inputs_of(self, outputs: range) -> slice:
+        """Return the inputs that the outputs read."""
+        return slice(self.first[outputs[0]], self.last[outputs[-1]] + 1)
+
+
+def _compose_resizes(size: int, padded: int, resized: int, original: int) -> _Axis:
+    """Join the resizes size -> padded and, after cropping, resized -> original."""
+    low, low_weights = _linear_taps(size, padded)
+    high, high_weights = _linear_taps(resized, original)
+    inputs = low[high].flatten(1)  # [original, 4]
+    weights = (low_weights[high] * high_weights[..., None]).flatten(1)
+    matrix = weights.new_zeros(original, size).scatter_add_(1, inputs, weights)
+    return _Axis(matrix, inputs.amin(1).tolist(), inputs.amax(1).tolist())
+
+
+def _linear_taps(size: int, target: int) -> tuple[Tensor, Tensor]:
+    """Return the two inputs [target, 2] that each output of a linear resize mixes, and weights.
+
+    In float32 like `F.interpolate`, so that the same masks come out to the pixel.
+    """
+    scale = torch.tensor(size, dtype=torch.float32) / target
+    source = (torch.arange(target, dtype=torch.float32) + 0.5) * scale - 0.5
+    source = source.clamp(min=0)
+    left = source.long().clamp(max=size - 1)
+    share = (source - left).clamp(max=1)
+    right = (left + 1).clamp(max=size - 1)
+    return torch.stack([left, right], 1), torch.stack([1 - share, share], 1)
+
+
+def _render(
+    logits: Tensor, mask: Tensor, axes: tuple[_Axis, _Axis], window: tuple[range, range]
+) -> Tensor:
+    """Fill in the window (rows, columns) of a mask [H, W] and return the quality of the mask."""
+    (rows, columns), (y, x) = axes, window
+    top, across = rows.inputs_of(y), columns.inputs_of(x)
+    wide = logits[top, across] @ columns.weights[x.start : x.stop, across].T  # [h', X]
+    total, count = logits.new_zeros(()), logits.new_zeros(())
+    step = max(1, STRIP_PIXELS // len(x))
+    for strip in (y[start : start + step] for start in range(0, len(y), step)):
+        read = rows.inputs_of(strip)
+        weights = rows.weights[strip.start : strip.stop, read]
+        values = weights @ wide[read.start - top.start : read.stop - top.start]
+        positive = values > 0
+        mask[strip.start : strip.stop, x.start : x.stop] = positive
+        total += values.sigmoid_().mul_(positive).sum()
+        count += positive.sum()
+    return total / (count + 1e-6)
+
+
+def resize_masks(masks: Tensor, *, resized: tuple[int, int], padded: tuple[int, int]) -> Tensor:
+    """Bring masks drawn on the original image to the network's input.
+
+    A pixel is True if any of those that bilinear interpolation (without corner alignment) would
+    mix is, as in GLEE's released code. A mask thinner than the reduction in size may vanish.
+
+    masks    [N, H, W] bool at the original size
+    resized  (height, width) of the resized image
+    padded   (height, width) of the network's input, with that image at the top left
+    Returns [N, *padded] bool, False in the padding.
+    """
+    small = F.interpolate(masks[:, None].float(), resized, mode="bilinear")[:, 0] > 0
+    return F.pad(small, (0, padded[1] - resized[1], 0, padded[0] - resized[0]))
+
+
+def mask_to_boxes(masks: Tensor) -> Tensor:
+    """Return the tightest box around each mask.
+
+    masks  [N, H, W] bool
+    Returns [N, 4] float32, xyxy in pixels with right and bottom exclusive; zeros if empty.
+    """
+    return _extents(masks).float()
+
+
+def _extents(masks: Tensor) -> Tensor:
+    """Return the tightest boxes around masks [N, H, W] as integers [N, 4]."""
+    flags = masks.view(torch.uint8)  # the maximum of bytes is several times faster than any()
+    edges = []
+    for filled in (flags.amax(1), flags.amax(2)):  # columns [N, W], rows [N, H]
+        length = filled.shape[1] * filled.amax(1).long()  # 0 for an empty mask
+        edges.append((filled.argmax(1), (length - filled.flip(1).argmax(1))))
+    (left, right), (top, bottom) = edges
+    return torch.stack([left, top, right, bottom], dim=1)
+
+
+def encode_rle(masks: Tensor) -> list[Rle]:
+    """Encode masks [N, H, W] bool as COCO does, byte for byte.
+
+    Runs go down the columns. Their borders are found in the rows as they lie in memory, which is
+    3 to 8 times faster than transposing the masks for pycocotools, which then only packs them.
+    """
+    from pycocotools.mask import frPyObjects  # noqa: PLC0415 - only when masks are stored
+
+    height, width = masks.shape[1:]
+    runs = []
+    for mask in masks.cpu().numpy():
+        changes = np.empty((height, width), dtype=bool)
+        np.not_equal(mask[1:], mask[:-1], out=changes[1:])
+        np.not_equal(mask[0, 1:], mask[-1, :-1], out=changes[0, 1:])
+        changes[0, 0] = mask[0, 0]
+        y, x = np.divmod(np.flatnonzero(changes), width)
+        starts = np.sort(x * height + y)
+        counts = np.diff(starts, prepend=0, append=height * width)
+        runs.append({"size": [height, width], "counts": counts})
+    packed = frPyObjects(runs, height, width) if runs else []
+    return [Rle(size=[height, width], counts=rle["counts"].decode("ascii")) for rle in packed]
+
+
+def decode_rle(rles: Sequence[Rle], size: tuple[int, int]) -> Tensor:
+    """Decode COCO's compressed run-length codes.
+
+    rles  masks of one image
+    size  (height, width) of that image; the codes must agree
+    Returns [N, H, W] bool.
+    Raises ValueError for a code of another size or with counts that do not fit its size.
+    """
+    from pycocotools.mask import decode  # noqa: PLC0415 - only when masks are read
+
+    for rle in rles:
+        if list(rle["size"]) != list(size):
+            raise ValueError(f"mask has size {list(rle['size'])}, its image {list(size)}")
+    if not rles:
+        return torch.zeros(0, *size, dtype=torch.bool)
+    with warnings.catch_warnings():
+        # pycocotools 2.0.11 lacks the `copy` argument that NumPy 2 wants of `__array__`.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pixels = decode(list(rles))  # [H, W, N] uint8 in Fortran order
+    columns = torch.from_numpy(pixels.transpose(2, 1, 0))
+    return columns.transpose(1, 2).contiguous().view(torch.bool)

@@ -1,0 +1,190 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from glee.cli.main import main
+from glee.model.glee import GLEE
+from glee.model.weights import save_model
+
+
+@pytest.fixture(scope="module")
+def weights(model: GLEE, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(path, model)
+    return str(path)
+
+
+@pytest.fixture
+def photo(image: NDArray[np.uint8], tmp_path: Path) -> str:
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    return str(tmp_path / "photo.png")
+
+
+def test_help_is_complete_without_importing_torch() -> None:
+    code = "import sys; from glee.cli.main import main\ntry: main(['--help'])\nfinally: "
+    code += "assert 'torch' not in sys.modules"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert all(command in done.stdout for command in ("predict", "convert", "info"))
+
+
+@pytest.mark.parametrize("command", ["predict", "convert", "info"])
+def test_every_command_explains_itself_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+
+    assert stopped.value.code == 0
+    assert f"glee {command} " in capsys.readouterr().out.split("example")[1]
+
+
+def test_pictures_and_coco_predictions_are_written(
+    photo: str, weights: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    options = ["--threshold", "0", "--out", str(out)]
+    code = main(["predict", photo, "--text", "cat, dog", "--model", weights, *options])
+
+    assert code == 0
+    with Image.open(out / "photo.png") as picture:
+        assert picture.size == (100, 60)
+    report = json.loads((out / "predictions.json").read_text())
+    assert [category["name"] for category in report["categories"]] == ["cat", "dog"]
+    assert report["images"] == [{"id": 0, "file_name": "photo.png", "height": 60, "width": 100}]
+    assert len(report["annotations"]) == 20
+    assert report["annotations"][0]["segmentation"]["size"] == [60, 100]
+
+
+def test_json_goes_to_stdout_and_writes_no_files(
+    photo: str,
+    weights: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    code = main(["predict", photo, "--point", "40,30", "--model", weights, "--json"])
+
+    assert code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["file"] == photo
+    assert len(found["objects"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_marks_and_masks_are_taken_from_the_command_line(
+    photo: str, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = np.zeros((60, 100), dtype=np.uint8)
+    mask[20:40, 30:50] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+
+    marks = ["--box", "30,20,50,40", "--scribble", "32,22,48,38", "--mask"]
+    code = main(
+        ["predict", photo, *marks, str(tmp_path / "mask.png"), "--model", weights, "--json"]
+    )
+
+    assert code == 0
+    objects = json.loads(capsys.readouterr().out)["objects"]
+    assert [found["prompt_id"] for found in objects] == [0, 1, 2]
+
+
+def test_images_that_fail_are_listed_and_the_others_still_run(
+    photo: str, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an image")
+
+    images = ["missing.jpg", str(tmp_path / "cut.jpg"), photo]
+    options = ["--model", weights, "--out", str(tmp_path / "out")]
+    code = main(["predict", *images, "--text", "cat", *options])
+
+    printed = capsys.readouterr()
+    assert code == 1
+    assert "failed: missing.jpg: image file" in printed.err
+    assert "cut.jpg" in printed.err
+    assert f"{photo}: " in printed.out
+
+
+def test_images_of_one_name_do_not_overwrite_each_other(
+    photo: str, weights: str, tmp_path: Path
+) -> None:
+    options = ["--model", weights, "--out", str(tmp_path / "out")]
+    main(["predict", photo, photo, "--text", "cat", *options])
+
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["photo.png", "photo_2.png", "predictions.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no prompt given"),
+        (["--text", "cat,,dog"], "categories"),
+        (["--text", "cat", "--model", "light"], "did you mean 'lite'?"),
+        (["--text", "cat", "--threshold", "7"], "threshold must lie in 0..1"),
+        (["--point", "5"], "needs 2 numbers with commas, got '5'"),
+        (["--text", "cat", "--mask", "nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_wrong_usage_is_explained_without_a_traceback(
+    photo: str,
+    weights: str,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        code: object = main(["predict", photo, "--model", weights, *arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+
+    assert code in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_a_released_checkpoint_is_converted_and_described(
+    released_state: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = str(tmp_path / "official.pth"), str(tmp_path / "ours.safetensors")
+    torch.save(released_state, source)
+
+    assert main(["convert", source, target]) == 0
+    assert "text side of early fusion" in capsys.readouterr().out
+    assert main(["info", target, "--json"]) == 0
+
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["origin"] == "official.pth"
+    assert facts["config"]["backbone"]["kind"] == "resnet"
+
+
+def test_an_existing_file_is_not_replaced_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ours.safetensors").write_text("precious")
+
+    code = main(["convert", "official.pth", str(tmp_path / "ours.safetensors")])
+
+    assert code == 2
+    assert "give --force to replace it" in capsys.readouterr().err
+    assert (tmp_path / "ours.safetensors").read_text() == "precious"
+
+
+def test_the_machine_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--json"]) == 0
+
+    facts = json.loads(capsys.readouterr().out)
+    assert "cpu" in facts["devices"]
+    assert set(facts["models"].values()) <= {"ready", "to be downloaded"}
