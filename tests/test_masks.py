@@ -198,8 +198,23 @@ def test_run_lengths_of_another_size_are_refused(varied_masks: Tensor) -> None:
         decode_rle(encode_rle(varied_masks), (13, 9))
 
 
-def test_run_lengths_that_do_not_fit_their_size_are_refused(varied_masks: Tensor) -> None:
-    rle = encode_rle(varied_masks[4:5])[0]
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ("", "are no counts"),
+        ("0", r"add up to 0 pixels, but its size \[4, 6\] has 24"),
+        ("d", "are no counts"),  # a number that promises more characters
+        ("\u00e9", "are no counts"),
+        ("o" * 20 + "0", "are no counts"),  # a number of a hundred bits
+        ("`1", "add up to 48 pixels"),
+    ],
+)
+def test_damaged_run_lengths_are_refused(counts: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decode_rle([{"size": [4, 6], "counts": counts}], (4, 6))
 
-    with pytest.raises(ValueError, match="Invalid RLE"):
-        decode_rle([{"size": [2, 2], "counts": rle["counts"]}], (2, 2))
+
+@pytest.mark.parametrize("size", [(-4, 6), (0, 6), (2**20, 2**20)])
+def test_run_lengths_of_absurd_sizes_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="a mask cannot have the size"):
+        decode_rle([{"size": list(size), "counts": "0"}], size)

@@ -208,6 +208,7 @@ def test_a_large_vocabulary_is_compared_block_by_block(
     whole = predictor.predict(image, names, threshold=0)
 
     monkeypatch.setattr("glee.model.early_fusion.SCORES_AT_ONCE", 100)
+    monkeypatch.setattr("glee.model.early_fusion.LEAST_CELLS", 1)
     monkeypatch.setattr("glee.model.query_selection.NAMES_AT_ONCE", 7)
 
     assert_same(predictor.predict(image, names, threshold=0), whole)

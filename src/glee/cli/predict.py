@@ -133,6 +133,7 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm  # noqa: PLC0415
 
     prompts = _prompts(options)
+    _check_options(options)
     predictor = glee.load(options.model, device=options.device, dtype=getattr(torch, options.dtype))
     out = options.out or (None if options.json else DEFAULT_OUT)
     failures: list[str] = []
@@ -172,6 +173,16 @@ def _prompts(options: argparse.Namespace) -> "Prompts":
         boxes=options.box,
         scribbles=options.scribble,
         masks=masks,
+    )
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse what no image could make sense of, before the model is loaded."""
+    from glee.inference.postprocess import Selection  # noqa: PLC0415
+
+    Selection(
+        threshold=options.threshold,
+        max_objects=1 if options.max_objects is None else options.max_objects,
     )
 
 

@@ -51,21 +51,9 @@ class ImageGeometry:
         xyxy = scale_boxes(cxcywh_to_xyxy(boxes_cxcywh), (scale[0], scale[1]))
         return clip_boxes(xyxy, self.original) if clip else xyxy
 
-    def boxes_to_padded(self, xyxy: Tensor) -> Tensor:
-        """Turn boxes [..., 4] from pixels of the original image to pixels of the input."""
-        return scale_boxes(xyxy, self._scale())
-
-    def points_to_padded(self, points: Tensor) -> Tensor:
-        """Turn points (x, y), [..., 2], from pixels of the original image to those of the input."""
-        height, width = self._scale()
-        return points * points.new_tensor([width, height])
-
     def masks_to_padded(self, masks: Tensor) -> Tensor:
         """Turn masks [N, H, W] bool of the original image into masks [N, *padded] of the input."""
         return resize_masks(masks, resized=self.resized, padded=self.padded)
-
-    def _scale(self) -> tuple[float, float]:
-        return self.resized[0] / self.original[0], self.resized[1] / self.original[1]
 
 
 def resized_size(original: tuple[int, int], config: ResizeConfig) -> tuple[int, int]:

@@ -6,9 +6,10 @@ from torch import Tensor, nn
 from glee.config import EarlyFusionConfig
 from glee.model.interfaces import FoldedTokens
 
-# Scores held at once, in numbers: 16 MB in float32 stay near the cache and bound the memory
-# whatever the length of the prompt.
+# Scores held at once, in numbers: 16 MB in float32 stay near the cache and bound the memory. For
+# very long prompts a block has a least number of cells, since each block reads all tokens anew.
 SCORES_AT_ONCE = 2**22
+LEAST_CELLS = 64
 
 
 class EarlyFusion(nn.Module):
@@ -71,7 +72,7 @@ class EarlyFusion(nn.Module):
         # sum over heads that the folded values ask for is the inner sum of the second one.
         block = cells.shape[1]
         if not torch.compiler.is_compiling():
-            block = max(1, SCORES_AT_ONCE // (len(cells) * keys.shape[2]))
+            block = max(LEAST_CELLS, SCORES_AT_ONCE // (len(cells) * keys.shape[2]))
         parts = []
         for part in cells.split(block, dim=1):
             scores = torch.baddbmm(bias, part, keys).unflatten(2, (self.num_heads, -1))

@@ -1,6 +1,5 @@
 """Masks: logits to pixels, prompt masks to the network's input, boxes, and run-length codes."""
 
-import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from typing import TypedDict
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 # Pixels computed at once: they stay in a CPU's cache, and memory does not grow with the image
@@ -195,18 +195,54 @@ def decode_rle(rles: Sequence[Rle], size: tuple[int, int]) -> Tensor:
     rles  masks of one image
     size  (height, width) of that image; the codes must agree
     Returns [N, H, W] bool.
-    Raises ValueError for a code of another size or with counts that do not fit its size.
-    """
-    from pycocotools.mask import decode  # noqa: PLC0415 - only when masks are read
+    Raises ValueError for a code of another size or one that does not fill its size, and for sizes
+    of more than 2**28 pixels.
 
+    Not by pycocotools, which trusts what it reads: of a code that ends early it returns whatever
+    the memory held.
+    """
+    height, width = size
+    if min(size) < 1 or height * width > _MOST_PIXELS:
+        raise ValueError(f"a mask cannot have the size {list(size)}")
     for rle in rles:
-        if list(rle["size"]) != list(size):
-            raise ValueError(f"mask has size {list(rle['size'])}, its image {list(size)}")
-    if not rles:
-        return torch.zeros(0, *size, dtype=torch.bool)
-    with warnings.catch_warnings():
-        # pycocotools 2.0.11 lacks the `copy` argument that NumPy 2 wants of `__array__`.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pixels = decode(list(rles))  # [H, W, N] uint8 in Fortran order
-    columns = torch.from_numpy(pixels.transpose(2, 1, 0))
-    return columns.transpose(1, 2).contiguous().view(torch.bool)
+        if list(rle["size"]) != [height, width]:
+            raise ValueError(f"mask has size {list(rle['size'])}, its image {[height, width]}")
+    masks = torch.zeros(len(rles), height, width, dtype=torch.bool)
+    for mask, rle in zip(masks, rles, strict=True):
+        runs = _unpack_counts(rle["counts"])
+        if (runs < 0).any() or runs.sum() != height * width:
+            raise ValueError(
+                f"the counts of a mask add up to {runs.sum()} pixels, but its size "
+                f"{[height, width]} has {height * width}; the code is damaged"
+            )
+        columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height)
+        mask.copy_(torch.from_numpy(columns).T)
+    return masks
+
+
+# Of what is read from files: pixels of one mask, and characters (of 5 bits) of one run length.
+_MOST_PIXELS = 2**28
+_MOST_CHARACTERS = 7
+
+
+def _unpack_counts(counts: str) -> NDArray[np.int64]:
+    """Return the lengths of the runs, of zeros first, in COCO's compressed form.
+
+    Each number is a group of characters of 5 bits, lowest first, a sixth bit saying that more
+    follow; from the fourth on it is the difference to the number two places before.
+    """
+    codes = np.frombuffer(counts.encode(), dtype=np.uint8).astype(np.int64) - 48
+    if not len(codes) or codes.min() < 0 or codes.max() >= 1 << 6 or codes[-1] & 0x20:
+        raise ValueError(f"{counts[:20]!r} are no counts of a compressed mask")
+    last = (codes & 0x20) == 0
+    start = np.flatnonzero(np.concatenate([[True], last[:-1]]))
+    length = np.diff(start, append=len(codes))
+    if length.max() > _MOST_CHARACTERS:
+        raise ValueError(f"{counts[:20]!r} are no counts of a compressed mask")
+    place = np.arange(len(codes)) - np.repeat(start, length)
+    values = np.add.reduceat((codes & 0x1F) << (5 * place), start)
+    negative = (codes[last] & 0x10) != 0
+    values = np.where(negative, values - (np.int64(1) << (5 * length)), values)
+    values[1::2] = values[1::2].cumsum()
+    values[2::2] = values[2::2].cumsum()
+    return values
