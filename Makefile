@@ -34,6 +34,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/work.py
 	$(BIN)/python benchmarks/vocabulary_memory.py
 	$(BIN)/python benchmarks/deformable.py
+	$(BIN)/python benchmarks/average_precision.py
+	$(BIN)/python benchmarks/startup.py
 
 golden: $(INSTALLED)
 	$(BIN)/python tools/compare_golden.py tests/golden/small

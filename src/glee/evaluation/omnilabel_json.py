@@ -1,0 +1,137 @@
+"""OmniLabel's JSON, from which questions, annotated boxes and predictions are read."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from glee.evaluation.coco_json import (
+    part,
+    read_box,
+    require_unique,
+    row_of,
+    rows_by_id,
+    sorted_by_id,
+)
+from glee.evaluation.objects import Annotations, Catalog, Predictions
+from glee.evaluation.omnilabel import QUESTION_KINDS, Questions, question_kind
+from glee.evaluation.regions import Boxes
+
+Json = Mapping[str, Any]
+
+
+def read_questions(data: Json) -> Questions:
+    """Read what is asked for in each image of an annotation file.
+
+    Raises ValueError for a part that is missing and for an id that occurs twice.
+    """
+    images = sorted_by_id(data, "images")
+    descriptions = part(data, "descriptions", "the annotation file")
+    require_unique(images, "images")
+    require_unique(descriptions, "descriptions")
+    present = {
+        (box["image_id"], description)
+        for box in part(data, "annotations", "the annotation file")
+        for description in box["description_ids"]
+    }
+    # A stable sort: in each image, descriptions keep the order of the file.
+    image_rows = rows_by_id([image["id"] for image in images])
+    asked = sorted(
+        ((image, one) for one in descriptions for image in one["image_ids"]),
+        key=lambda pair: row_of({"image_id": pair[0]}, "image_id", image_rows, "a description"),
+    )
+    kinds = [
+        question_kind(
+            text=one["text"],
+            is_category=one["anno_info"]["type"] != "object_description",
+            is_present=(image, one["id"]) in present,
+        )
+        for image, one in asked
+    ]
+    sizes = [
+        [images[image_rows[image]][side] for side in ("height", "width")] for image, _ in asked
+    ]
+    catalog = Catalog(
+        unit_ids=tuple(range(len(asked))),
+        unit_sizes=np.array(sizes, dtype=np.int64).reshape(-1, 2),
+        unit_lengths=np.ones(len(asked), dtype=np.int64),
+        category_ids=tuple(range(len(QUESTION_KINDS))),
+    )
+    keys = [(image, one["id"]) for image, one in asked]
+    return Questions(catalog, {key: (row, kinds[row]) for row, key in enumerate(keys)})
+
+
+def read_omnilabel_annotations(data: Json, questions: Questions) -> Annotations:
+    """Read the annotated boxes, each once for every description that it answers to.
+
+    Descriptions that are not asked for in the image are passed over, as officially.
+    Raises ValueError for boxes of negative size and parts that are missing.
+    """
+    units, kinds, boxes, crowd = [], [], [], []
+    for number, one in enumerate(part(data, "annotations", "the annotation file")):
+        for description in one["description_ids"]:
+            if (question := questions.rows.get((one["image_id"], description))) is not None:
+                units.append(question[0])
+                kinds.append(question[1])
+                boxes.append(read_box(one, f"annotations[{number}]"))
+                crowd.append(bool(one.get("iscrowd", 0)))
+    regions = Boxes(np.array(boxes, dtype=np.float64).reshape(-1, 4))
+    return Annotations(
+        catalog=questions.catalog,
+        units=np.array(units, dtype=np.int64),
+        categories=np.array(kinds, dtype=np.int64),
+        areas=regions.areas(),
+        crowd=np.array(crowd, dtype=np.bool_),
+        regions=regions,
+    )
+
+
+def read_omnilabel_predictions(
+    results: Iterable[Json], data: Json, questions: Questions
+) -> Predictions:
+    """Read predictions in OmniLabel's result format, each once for every description it names.
+
+    results  dicts with image_id, bbox, description_ids and as many scores
+    data     the annotation file
+
+    Raises ValueError for unknown images and descriptions, scores that are NaN or not one for each
+    description, and boxes of negative size. Answers that were not asked for are left out and noted.
+    """
+    known = {
+        key: rows_by_id([one["id"] for one in data[plural]])
+        for key, plural in (("image_id", "images"), ("description_id", "descriptions"))
+    }
+    units, kinds, scores, boxes, unasked = [], [], [], [], 0
+    for number, one in enumerate(results):
+        where = f"predictions[{number}]"
+        row_of(one, "image_id", known["image_id"], where)
+        for description, score in _answers(one, where):
+            row_of({"id": description}, "id", known["description_id"], f"a description of {where}")
+            question = questions.rows.get((one["image_id"], description))
+            if question is None:
+                unasked += 1
+                continue
+            units.append(question[0])
+            kinds.append(question[1])
+            scores.append(score)
+            boxes.append(read_box(one, where))
+    predictions = Predictions(
+        catalog=questions.catalog,
+        units=np.array(units, dtype=np.int64),
+        categories=np.array(kinds, dtype=np.int64),
+        scores=np.array(scores, dtype=np.float64),
+        regions=Boxes(np.array(boxes, dtype=np.float64).reshape(-1, 4)),
+    )
+    if unasked:
+        predictions = predictions.with_note(
+            f"{unasked} answers to descriptions that are not asked for in their image left out"
+        )
+    return predictions
+
+
+def _answers(result: Json, where: str) -> list[tuple[int, float]]:
+    """Return the descriptions and scores of a prediction."""
+    descriptions, scores = part(result, "description_ids", where), part(result, "scores", where)
+    if len(descriptions) != len(scores):
+        raise ValueError(f"{where} has {len(scores)} scores for {len(descriptions)} descriptions")
+    return list(zip(descriptions, scores, strict=True))

@@ -1,0 +1,163 @@
+"""TAO's JSON, from which tracks of boxes are read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glee.evaluation.arrays import FloatArray, Id, IntArray
+from glee.evaluation.coco_json import (
+    Json,
+    part,
+    read_box,
+    read_places,
+    require_unique,
+    row_of,
+    rows_by_id,
+    sorted_by_id,
+)
+from glee.evaluation.objects import Annotations, Catalog, Predictions, keep_surest
+from glee.evaluation.regions import Tracks
+
+
+def read_track_annotations(data: Json, catalog: Catalog) -> Annotations:
+    """Read the annotated tracks of a TAO annotation file.
+
+    catalog  of its videos, from read_video_catalog
+
+    Raises ValueError for ids that occur twice or that the file does not define, boxes of negative
+    size, tracks with two categories or with two boxes in a frame, and missing parts.
+    """
+    annotations = part(data, "annotations", "the annotation file")
+    require_unique(annotations, "annotations")
+    boxes = _read_boxes(annotations, data, catalog, "annotations")
+    tracks = _join(boxes)
+    areas = [part(one, "area", "an annotation") for one in annotations]
+    # Python's sum keeps the order of TAO's toolkit: areas decide about ranges.
+    means = [sum(areas[row] for row in rows) / len(rows) for rows in tracks]
+    firsts = np.array([rows[0] for rows in tracks], dtype=np.int64)
+    return Annotations(
+        catalog=catalog,
+        units=boxes.videos[firsts],
+        categories=boxes.categories[firsts],
+        areas=np.array(means, dtype=np.float64),
+        crowd=np.zeros(len(tracks), dtype=np.bool_),
+        regions=_regions(boxes, tracks),
+    )
+
+
+def read_track_predictions(
+    results: Iterable[Json], data: Json, catalog: Catalog, *, max_per_image: int = 300
+) -> Predictions:
+    """Read predictions in the result format of TAO.
+
+    results        dicts of boxes with image_id, category_id, track_id, score and bbox; a track's
+                   score is the mean of those of its boxes
+    data           the annotation file, which tells the frames
+    max_per_image  how many of the surest boxes of a frame are kept, before tracks are formed
+
+    Raises ValueError as read_track_annotations, and for scores that are NaN.
+    """
+    results = list(results)
+    boxes = _read_boxes(results, data, catalog, "predictions")
+    scores = np.array([part(one, "score", "a prediction") for one in results], dtype=np.float64)
+    kept = keep_surest(scores, boxes.images, max_per_image)
+    boxes, scores = boxes.take(np.flatnonzero(kept)), scores[kept]
+    tracks = _join(boxes)
+    firsts = np.array([rows[0] for rows in tracks], dtype=np.int64)
+    predictions = Predictions(
+        catalog=catalog,
+        units=boxes.videos[firsts],
+        categories=boxes.categories[firsts],
+        scores=np.array([_mean_score(scores[rows]) for rows in tracks], dtype=np.float64),
+        regions=_regions(boxes, tracks),
+    )
+    if dropped := int((~kept).sum()):
+        note = f"{dropped} boxes beyond the {max_per_image} surest of their frame left out"
+        predictions = predictions.with_note(note)
+    return predictions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TrackBoxes:
+    """The boxes of a file, one by one.
+
+    images      [M] int64, place of the frame among all images by rising id
+    videos      [M] int64, row of the catalog
+    categories  [M] int64, row of the catalog
+    tracks      [M] int64, the file's number of the track
+    xywh        [M, 4] float64
+    """
+
+    images: IntArray
+    videos: IntArray
+    categories: IntArray
+    tracks: IntArray
+    xywh: FloatArray
+
+    def take(self, rows: IntArray) -> "_TrackBoxes":
+        return _TrackBoxes(
+            self.images[rows],
+            self.videos[rows],
+            self.categories[rows],
+            self.tracks[rows],
+            self.xywh[rows],
+        )
+
+
+def _read_boxes(objects: Sequence[Json], data: Json, catalog: Catalog, name: str) -> _TrackBoxes:
+    images = sorted_by_id(data, "images")
+    image_rows = rows_by_id([one["id"] for one in images])
+    merged, rows, placed, boxes = _merged_categories(data), [], [], []
+    for number, one in enumerate(objects):
+        where = f"{name}[{number}]"
+        rows.append(row_of(one, "image_id", image_rows, where))
+        video, category = images[rows[-1]]["video_id"], part(one, "category_id", where)
+        if one.get("video_id", video) != video:
+            raise ValueError(
+                f"{where} has video_id {one['video_id']!r}, but its image belongs to {video!r}"
+            )
+        placed.append({"video_id": video, "category_id": merged.get(category, category)})
+        boxes.append(read_box(one, where))
+    videos, categories = read_places(placed, catalog, name, "video_id")
+    return _TrackBoxes(
+        images=np.array(rows, dtype=np.int64),
+        videos=videos,
+        categories=categories,
+        tracks=np.array([part(one, "track_id", name) for one in objects], dtype=np.int64),
+        xywh=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+    )
+
+
+def _merged_categories(data: Mapping[str, Any]) -> dict[Id, Id]:
+    """Return the category that takes the place of each one that TAO merged into another."""
+    return {
+        old["id"]: one["id"] for one in data.get("categories", ()) for old in one.get("merged", ())
+    }
+
+
+def _join(boxes: _TrackBoxes) -> list[list[int]]:
+    """Return the rows of the boxes of each track, in order of the frames.
+
+    Tracks come in the order of their first frames, which decides between equal scores.
+    """
+    tracks: dict[tuple[int, int], list[int]] = {}
+    for row in np.argsort(boxes.images, kind="stable").tolist():
+        tracks.setdefault((int(boxes.videos[row]), int(boxes.tracks[row])), []).append(row)
+    for (video, track), rows in tracks.items():
+        if len(np.unique(boxes.categories[rows])) > 1:
+            raise ValueError(
+                f"track_id {track} of the video in row {video} has boxes of several categories; "
+                "a track has one"
+            )
+    return list(tracks.values())
+
+
+def _regions(boxes: _TrackBoxes, tracks: Sequence[Sequence[int]]) -> Tracks:
+    return Tracks([boxes.images[rows] for rows in tracks], [boxes.xywh[rows] for rows in tracks])
+
+
+def _mean_score(scores: FloatArray) -> float:
+    """Return the mean score; of equal scores exactly that one, so that ties stay ties."""
+    return float(scores[0] if (scores == scores[0]).all() else scores.mean())

@@ -1,0 +1,97 @@
+"""YouTube-VIS' JSON, from which tubes of masks are read; OVIS, UVO's videos and LV-VIS share it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from glee.evaluation.arrays import Id, IntArray
+from glee.evaluation.coco_json import (
+    Json,
+    part,
+    read_category_ids,
+    read_mask,
+    read_places,
+    require_unique,
+    sorted_by_id,
+)
+from glee.evaluation.objects import Annotations, Catalog, Predictions
+from glee.evaluation.regions import Tubes
+
+
+def read_video_catalog(data: Json) -> Catalog:
+    """Read the videos and categories of an annotation file.
+
+    Raises ValueError for a part that is missing and for an id that occurs twice.
+    """
+    videos = sorted_by_id(data, "videos")
+    sizes = [[part(one, "height", "a video"), part(one, "width", "a video")] for one in videos]
+    frames: dict[Id, int] = defaultdict(int)
+    for image in data.get("images", ()):  # TAO lists its frames apart
+        frames[part(image, "video_id", "an image")] += 1
+    lengths = [one["length"] if "length" in one else frames[one["id"]] for one in videos]
+    return Catalog(
+        unit_ids=tuple(video["id"] for video in videos),
+        unit_sizes=np.array(sizes, dtype=np.int64).reshape(-1, 2),
+        unit_lengths=np.array(lengths, dtype=np.int64),
+        category_ids=read_category_ids(data),
+    )
+
+
+def read_tube_annotations(data: Json, catalog: Catalog) -> Annotations:
+    """Read the annotated tubes of an annotation file in the format of YouTube-VIS.
+
+    Raises ValueError for ids that occur twice or that the catalog does not have, a tube that has
+    not one entry for each frame, masks of another size than their video, and missing parts.
+    """
+    annotations = part(data, "annotations", "the annotation file")
+    require_unique(annotations, "annotations")
+    units, categories = read_places(annotations, catalog, "annotations", "video_id")
+    return Annotations(
+        catalog=catalog,
+        units=units,
+        categories=categories,
+        areas=np.array([_mean_area(part(one, "areas", "an annotation")) for one in annotations]),
+        crowd=np.array([bool(one.get("iscrowd", 0)) for one in annotations], dtype=np.bool_),
+        regions=_read_tubes(annotations, units, catalog, "annotations"),
+    )
+
+
+def read_tube_predictions(results: Iterable[Json], catalog: Catalog) -> Predictions:
+    """Read predictions in the result format of YouTube-VIS.
+
+    results  dicts with video_id, category_id, score and segmentations, one for each frame
+
+    Raises ValueError as read_tube_annotations, and for scores that are NaN.
+    """
+    results = list(results)
+    units, categories = read_places(results, catalog, "predictions", "video_id")
+    scores = [part(one, "score", f"predictions[{row}]") for row, one in enumerate(results)]
+    return Predictions(
+        catalog=catalog,
+        units=units,
+        categories=categories,
+        scores=np.array(scores, dtype=np.float64),
+        regions=_read_tubes(results, units, catalog, "predictions"),
+    )
+
+
+def _mean_area(areas: Sequence[float | None]) -> float:
+    """Return the mean of the areas of the frames in which an object has any."""
+    present = [area for area in areas if area]
+    return float(np.mean(present)) if present else 0.0
+
+
+def _read_tubes(objects: Sequence[Json], units: IntArray, catalog: Catalog, name: str) -> Tubes:
+    frames = []
+    for number, (one, unit) in enumerate(zip(objects, units, strict=True)):
+        where = f"{name}[{number}]"
+        segmentations = part(one, "segmentations", where)
+        if len(segmentations) != catalog.unit_lengths[unit]:
+            raise ValueError(
+                f"{where} has {len(segmentations)} segmentations, but its video has "
+                f"{catalog.unit_lengths[unit]} frames; give null where the object is absent"
+            )
+        size = catalog.unit_sizes[unit]
+        frames.append([read_mask(mask, size, where) if mask else None for mask in segmentations])
+    return Tubes(frames, catalog.unit_sizes[units])
