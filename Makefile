@@ -34,11 +34,13 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/work.py
 	$(BIN)/python benchmarks/vocabulary_memory.py
 	$(BIN)/python benchmarks/deformable.py
+	$(BIN)/python benchmarks/mask_losses.py
 	$(BIN)/python benchmarks/average_precision.py
 	$(BIN)/python benchmarks/startup.py
 
 golden: $(INSTALLED)
 	$(BIN)/python tools/compare_golden.py tests/golden/small
+	$(BIN)/python tools/compare_golden.py tests/golden/small --training
 
 clean:
 	rm -rf .venv dist build

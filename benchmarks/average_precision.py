@@ -19,7 +19,6 @@ from glee.evaluation.lvis import lvis_scores
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.regions import Boxes
 
-
 KEPT_NAMES = 0.7  # share of predictions that have the category of their object
 
 

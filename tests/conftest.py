@@ -15,6 +15,7 @@ from glee.model.build import build_glee
 from glee.model.glee import GLEE
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub
+torch.set_num_threads(1)  # small tensors: threads that wait for each other cost more than they give
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -63,7 +63,7 @@ def test_pictures_and_coco_predictions_are_written(
         assert picture.size == (100, 60)
     report = json.loads((out / "predictions.json").read_text())
     assert [category["name"] for category in report["categories"]] == ["cat", "dog"]
-    assert report["images"] == [{"id": 0, "file_name": "photo.png", "height": 60, "width": 100}]
+    assert report["images"] == [{"id": 0, "file_name": photo, "height": 60, "width": 100}]
     assert len(report["annotations"]) == 20
     assert report["annotations"][0]["segmentation"]["size"] == [60, 100]
 
@@ -132,6 +132,13 @@ def test_images_of_one_name_do_not_overwrite_each_other(
         (["--text", "cat", "--threshold", "7"], 2, "threshold must lie in 0..1"),
         (["--point", "5"], 2, "needs 2 numbers with commas, got '5'"),
         (["--text", "cat", "--mask", "nowhere.png"], 1, "nowhere.png"),
+        (["--text", "cat", "--scoring", "confidence"], 2, "--scoring confidence ranks marked"),
+        (["--text", "cat", "--max-objects", "0"], 2, "max_objects must be at least 1, got 0"),
+        (["--text", "cat", "--out", "photo.png"], 2, "--out photo.png is a file; give a folder"),
+        (["--text", "cat", "--device", "foo"], 2, "device 'foo' is not available here"),
+        (["--text", "cat", "--device", "cuda:99"], 2, "device 'cuda:99' is not available here"),
+        (["--text", "cat", "--dtype", "float16", "--device", "cpu"], 2, "not for a CPU"),
+        (["--point", "5,6;7"], 2, "needs 2 numbers with commas, got '7'"),
     ],
 )
 def test_wrong_usage_is_explained_without_a_traceback(
@@ -149,6 +156,107 @@ def test_wrong_usage_is_explained_without_a_traceback(
 
     assert code == expected
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make loading a model an error that the command does not expect."""
+
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("glee.inference.load.load", load)
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("options", [["--text", "dog"], ["--mask", "mask.png", "--force"]])
+def test_no_input_is_replaced_by_its_picture(
+    photo: str, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("linked").symlink_to(".")
+    Image.new("L", (100, 60), 255).save("mask.png")
+    before = Path(photo).read_bytes()
+
+    code = main(["predict", photo, *options, "--out", "linked"])
+
+    assert code == 2
+    assert "photo.png is read and would be replaced" in capsys.readouterr().err
+    assert Path(photo).read_bytes() == before
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_mask_that_is_read_is_not_replaced(
+    photo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").mkdir()
+    Image.new("L", (100, 60), 255).save("out/photo.png")
+
+    assert main(["predict", photo, "--mask", "out/photo.png", "--out", "out", "--force"]) == 2
+    assert "photo.png is read and would be replaced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["predictions.json", "photo.png"])
+def test_files_of_others_are_replaced_only_by_force(
+    photo: str, weights: str, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text('{"info": {"description": "my labels"}}')
+    command = ["predict", photo, "--text", "cat", "--model", weights, "--out", "out"]
+
+    assert main(command) == 2
+    assert f"{name} exists and is not of an earlier run" in capsys.readouterr().err
+    assert "my labels" in (tmp_path / "out" / name).read_text()
+    assert main([*command, "--force"]) == 0
+    assert main(command) == 0  # now it is of an earlier run
+
+
+def test_inputs_of_one_name_can_be_told_apart_in_the_report(photo: str, weights: str) -> None:
+    Path("other").mkdir()
+    Path("other/Photo.png").write_bytes(Path(photo).read_bytes())
+
+    main(["predict", "photo.png", "other/Photo.png", "--text", "cat", "--model", weights])
+
+    report = json.loads(Path("glee_out/predictions.json").read_text())
+    names = [image["file_name"] for image in report["images"]]
+    assert names == ["photo.png", str(Path("other/Photo.png"))]
+    assert {path.name for path in Path("glee_out").glob("*.png")} == {"photo.png", "Photo_2.png"}
+
+
+def test_several_clicks_on_one_object_are_one_mark(
+    photo: str, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clicks = ["--point", "40,30;35,25", "--point", "80,10"]
+
+    assert main(["predict", photo, *clicks, "--model", weights, "--json"]) == 0
+
+    objects = json.loads(capsys.readouterr().out)["objects"]
+    assert [found["prompt_id"] for found in objects] == [0, 1]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_mask_file_that_is_no_picture_is_explained(
+    photo: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mask.png").write_text("hello")
+
+    assert main(["predict", photo, "--mask", "mask.png"]) == 2
+    assert "mask file 'mask.png' is not in an image format" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "info", "convert"])
+@pytest.mark.parametrize("damage", ["cut.safetensors", "cut.pth"])
+def test_a_damaged_model_file_is_a_failure_of_every_command(
+    photo: str, weights: str, command: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(damage).write_bytes(Path(weights).read_bytes()[:5000])
+
+    options = {
+        "predict": [photo, "--text", "cat", "--model", damage],
+        "info": [damage],
+        "convert": [damage, "out.safetensors"],
+    }
+    assert main([command, *options[command]]) == 1
+    assert "cut." in capsys.readouterr().err
 
 
 def test_a_released_checkpoint_is_converted_and_described(
@@ -176,6 +284,26 @@ def test_an_existing_file_is_not_replaced_unasked(
     assert code == 2
     assert "give --force to replace it" in capsys.readouterr().err
     assert (tmp_path / "ours.safetensors").read_text() == "precious"
+
+
+def test_a_released_model_is_described_if_it_is_there(
+    model: GLEE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLEE_HOME", str(tmp_path))
+
+    assert main(["info", "lite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"model": "lite", "weights": "to be downloaded"}
+
+    save_model(tmp_path / "lite.safetensors", model)
+    assert main(["info", "lite", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["file"] == str(tmp_path / "lite.safetensors")
+    assert facts["parameters"]["all"] == sum(value.numel() for value in model.parameters())
+
+
+def test_a_model_that_is_none_is_wrong_usage_of_info(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "light"]) == 2
+    assert "unknown model 'light'" in capsys.readouterr().err
 
 
 def test_the_machine_is_described(capsys: pytest.CaptureFixture[str]) -> None:

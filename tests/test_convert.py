@@ -1,5 +1,6 @@
 import pickle
 import re
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -110,19 +111,80 @@ def test_training_entries_are_kept_on_request_and_do_not_disturb_loading(
         assert "training.predictor.coco_label_enc.weight" in set(file.keys())
 
 
-class Code:
-    """Runs a command when it is unpickled, as a malicious checkpoint would."""
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_any_precision_becomes_float32(released_state: State, dtype: torch.dtype) -> None:
+    state = {name: value.to(dtype) for name, value in released_state.items()}
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (Path.touch, (Path("/nonexistent/owned"),))  # type: ignore[return-value]
+    conversion = convert_state(state)
+
+    assert {value.dtype for value in conversion.weights.values()} == {torch.float32}
+    assert {value.dtype for value in conversion.training.values()} == {torch.float32}
+    expected = state["predictor.enc_output.bias"].float()
+    assert torch.equal(conversion.weights["query_selection.project.bias"], expected)
+
+
+def test_whole_numbers_in_place_of_weights_are_named(released_state: State) -> None:
+    state = released_state | {"predictor.enc_output.bias": torch.ones(256, dtype=torch.int64)}
+
+    with pytest.raises(ValueError, match=r"type: query_selection\.project\.bias torch\.int64"):
+        convert_state(state)
+
+
+def test_names_that_differ_by_their_prefix_only_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"file holds entries twice, .*: a\.weight$"):
+        unwrap_state({"glee.a.weight": torch.ones(1), "a.weight": torch.ones(1)}, "file")
+
+
+def test_paths_may_be_text_and_begin_at_home(
+    released_state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # the home folder on Windows
+    torch.save(released_state, tmp_path / "official.pth")
+
+    convert_file("~/official.pth", "~/ours.safetensors")
+
+    assert read_config(tmp_path / "ours.safetensors")[1] == "official.pth"
+
+
+class Code:
+    """Writes a file when it is unpickled, as a malicious checkpoint would."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return (Path.touch, (self.file,))
 
 
 def test_a_file_with_code_in_it_is_refused_and_the_code_not_run(tmp_path: Path) -> None:
     path = tmp_path / "bad.pth"
-    torch.save({"model": Code()}, path)
+    torch.save({"model": Code(tmp_path / "written")}, path)
 
-    with pytest.raises(ValueError, match=r"bad\.pth is refused: it holds more than tensors"):
+    with pytest.raises(ValueError, match=r"bad\.pth is refused: it holds more") as raised:
         read_released(path)
+
+    assert not (tmp_path / "written").exists()
+    assert "weights_only" not in str(raised.value)
+
+
+def test_a_file_that_is_no_checkpoint_at_all_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.pth"
+    path.write_text("hello, these are notes\n")
+
+    with pytest.raises(ValueError, match=r"notes\.pth is not a readable checkpoint"):
+        read_released(path)
+
+
+def test_an_archive_of_another_kind_is_refused_without_advice_to_load_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("storages"))
+
+    with pytest.raises(ValueError, match=r"old\.pth is not a readable") as raised:
+        read_released(path)
+
+    assert "weights_only" not in str(raised.value)
 
 
 def test_a_plain_pickle_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFont
 
 from glee.draw import draw_instances
 from glee.results import Instances
@@ -34,7 +36,7 @@ def canvas(found: Instances) -> Image.Image:
 
 def changed(found: Instances, **shown: bool) -> NDArray[np.bool_]:
     """Return which pixels [H, W] the drawing of some parts changes."""
-    parts = dict.fromkeys(("boxes", "masks", "names", "scores"), False) | shown
+    parts: dict[str, Any] = dict.fromkeys(("boxes", "masks", "names", "scores"), False) | shown
     picture = draw_instances(canvas(found), found, **parts)
     return (np.asarray(picture) != GREY).any(-1)
 
@@ -160,6 +162,56 @@ def test_the_first_twenty_colours_can_be_told_apart() -> None:
 
     apart = np.abs(colors[:, None] - colors).sum(-1)
     assert apart[~np.eye(20, dtype=bool)].min() > 60
+
+
+def test_any_eighty_neighbouring_colours_can_be_told_apart() -> None:
+    found = squares(*[(8 * n, 0, 8 * n + 8, 100) for n in range(80)], size=(120, 640))
+
+    colors = np.array([box_color(found, n) for n in range(80)], dtype=float)
+
+    # Also to the eye, by the weights of https://www.compuphase.com/cmetric.htm
+    red = (colors[:, None, 0] + colors[:, 0]) / 2
+    change = (colors[:, None] - colors) ** 2
+    weights = np.stack([2 + red / 256, np.full_like(red, 4), 2 + (255 - red) / 256], axis=-1)
+    apart = np.sqrt((weights * change).sum(-1))
+    assert apart[~np.eye(80, dtype=bool)].min() > 35
+
+
+def written(name: str, font: str | Path | None = None) -> Image.Image:
+    """Return a picture with one name on it."""
+    found = replace(squares((20, 60, 300, 110), size=(200, 400)), names=(name,))
+    return draw_instances(canvas(found), found, scores=False, font=font)
+
+
+@pytest.fixture
+def bare_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave Pillow its own font only."""
+    monkeypatch.setattr("glee.draw.FONT_FILES", ())
+
+
+@pytest.mark.usefixtures("bare_system")
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [("café", "cafe"), ("cafe\u0301", "cafe"), ("狗", r"\u72d7"), ("a\n \tdog ", "a dog")],
+)
+def test_what_no_font_has_is_written_in_another_way(name: str, drawn: str) -> None:
+    assert written(name).tobytes() == written(drawn).tobytes()
+
+
+@pytest.mark.parametrize("name", ["café", "собака"])
+def test_an_installed_font_is_taken_for_what_the_own_one_lacks(name: str) -> None:
+    try:
+        ImageFont.truetype("DejaVuSans.ttf", 12)
+    except OSError:
+        pytest.skip("needs DejaVuSans.ttf among the system's fonts")
+
+    assert written(name).tobytes() == written(name, "DejaVuSans.ttf").tobytes()
+    assert written("dog").tobytes() != written("dog", "DejaVuSans.ttf").tobytes()
+
+
+def test_a_font_that_is_not_there_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match=r"font 'nowhere\.ttf' cannot be opened"):
+        written("dog", Path("nowhere.ttf"))
 
 
 def test_plates_of_objects_at_one_place_do_not_cover_each_other() -> None:

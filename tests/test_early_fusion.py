@@ -64,7 +64,7 @@ def test_padding_never_reaches_the_image_of_a_network_that_masks_it(fusion: Earl
 def test_joined_tokens_are_read_as_one_prompt(fusion: EarlyFusion) -> None:
     cells, shared, own = torch.randn(2, 50, 16), torch.randn(1, 4, 16), torch.randn(2, 3, 16)
 
-    joined = fusion(cells, fusion.fold(shared).join(fusion.fold(own)))
+    joined = fusion(cells, fusion.fold(shared), fusion.fold(own))
 
     together = torch.cat([shared.expand(2, 4, 16), own], dim=1)
     torch.testing.assert_close(joined, fusion(cells, fusion.fold(together)))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compare_golden import Golden, build_cases, compare, load_golden
+from compare_golden import MASKS, Golden, build_cases, compare, load_golden
 
 CASES = (
     "coco",
@@ -30,9 +30,10 @@ def golden() -> Golden:
 def test_every_recorded_tensor_of_the_original_is_computed(golden: Golden, name: str) -> None:
     result = compare(golden, name, build_cases(golden)[name])
 
-    tensor, error = result.worst
-    assert error < 2e-4, f"{tensor} of {name}"
-    assert len(result.errors) > 15
+    errors = result.errors
+    apart = {k: e for k, e in errors.items() if not e < (2e-3 if k.startswith(MASKS) else 1e-4)}
+    assert not apart
+    assert len(errors) > 15
 
 
 def test_no_inference_recording_is_left_out(golden: Golden) -> None:
@@ -43,3 +44,7 @@ def test_no_inference_recording_is_left_out(golden: Golden) -> None:
     }
 
     assert recorded == set(CASES) == set(build_cases(golden))
+
+
+def test_only_the_video_may_lack_results(golden: Golden) -> None:
+    assert [name for name, case in build_cases(golden).items() if case.tracked] == ["video"]

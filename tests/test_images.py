@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from PIL import Image
 
-from glee.inference.images import load_image
+from glee.inference.images import load_image, load_mask
 
 COLOURS = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [128, 128, 128], [255, 255, 255]]],
@@ -184,6 +184,31 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_image(missing)
 
 
+def test_a_path_that_is_too_long_is_a_missing_file() -> None:
+    with pytest.raises(FileNotFoundError, match=r"image file 'x{300}' not found; looked in"):
+        load_image("x" * 300)
+
+
+def test_an_empty_path_is_said_to_be_empty() -> None:
+    with pytest.raises(ValueError, match="the path of the image is empty"):
+        load_image("")
+
+
+def test_a_tilde_and_objects_that_stand_for_paths_are_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Entry:
+        def __fspath__(self) -> str:
+            return "~/colours.png"
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "colours.png").write_bytes(encoded(Image.fromarray(COLOURS)))
+
+    assert_array_equal(load_image("~/colours.png"), COLOURS)
+    assert_array_equal(load_image(Entry()), COLOURS)
+
+
 def test_a_folder_is_not_an_image(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is a folder; give one of the files in it"):
         load_image(tmp_path)
@@ -290,3 +315,59 @@ WRONG_TYPES: list[tuple[Any, str]] = [
 def test_wrong_types_are_explained(source: Any, message: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
         load_image(source)
+
+
+OBJECT = np.array([[True, False, True], [False, False, True]])
+WHITE = OBJECT.astype(np.uint8) * 255
+
+
+def palette_mask() -> Image.Image:
+    """Return a picture as DAVIS has them: objects 1 and 2, in dark colours."""
+    picture = Image.fromarray(np.array([[1, 0, 2], [0, 0, 1]], dtype=np.uint8)).convert("P")
+    picture.putpalette([0, 0, 0, 60, 0, 0, 0, 60, 0])
+    return picture
+
+
+MASK_SOURCES: dict[str, Any] = {
+    "grey": Image.fromarray(WHITE),
+    "labels": Image.fromarray(OBJECT.astype(np.uint8)),
+    "16 bits": Image.fromarray(WHITE.astype(np.uint16) * 257),
+    "smooth": Image.fromarray(np.where(OBJECT, 128, 127).astype(np.uint8)),
+    "one bit": Image.fromarray(WHITE).convert("1"),
+    "palette": palette_mask(),
+    "colour": Image.fromarray(as_rgb(WHITE)),
+    "red": Image.fromarray(as_rgb(WHITE) * np.array([1, 0, 0], np.uint8)),
+}
+
+
+@pytest.mark.parametrize("source", MASK_SOURCES.values(), ids=MASK_SOURCES.keys())
+def test_every_picture_of_a_mask_gives_the_same_pixels(source: Image.Image) -> None:
+    for mask in (load_mask(encoded(source)), load_mask(source)):
+        assert mask.dtype == np.bool_
+        assert_array_equal(mask, OBJECT)
+
+
+def test_masks_are_turned_upright_like_images(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "mask.png").write_bytes(encoded(Image.fromarray(WHITE), exif=exif))
+
+    assert_array_equal(load_mask(tmp_path / "mask.png"), np.rot90(OBJECT, -1))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", "mask is not in an image format"),
+        (hollow_png(20_000, 20_000), "mask has more than 89 megapixels"),
+        (hollow_png(8, 8)[:-9], "mask is damaged or truncated"),
+    ],
+)
+def test_bad_mask_files_are_explained(content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_mask(content)
+
+
+def test_arrays_need_not_be_loaded_as_masks() -> None:
+    with pytest.raises(TypeError, match="mask must be a path, bytes or a PIL image, got ndarray"):
+        load_mask(OBJECT)  # type: ignore[arg-type]

@@ -49,6 +49,8 @@ def test_offline_the_error_says_which_file_to_fetch_and_what_to_run(home: Path) 
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(FileNotFoundError, match=r"weights not found: nowhere\.safetensors"):
         glee.load("nowhere.safetensors")
+    with pytest.raises(FileNotFoundError, match="checkpoint not found: nowhere"):
+        glee.load("./nowhere")
 
 
 def test_a_converted_file_in_the_cache_is_loaded_without_a_download(
@@ -112,7 +114,9 @@ def hub() -> Iterator[HTTPServer]:
 
 def load_through(hub: HTTPServer, source: str, folder: Path) -> None:
     """Load a model in a process of its own, since the hub's address is read on import."""
+    checkout = Path(__file__).parents[1] / "src"
     environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(checkout), os.environ.get("PYTHONPATH", "")]),
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_XET": "1",

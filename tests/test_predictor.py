@@ -9,7 +9,9 @@ from PIL import Image
 
 from glee import Instances, Predictor, Prompts, Vocabulary
 from glee.config import tiny
+from glee.inference import postprocess
 from glee.model.build import build_glee
+from glee.model.glee import GLEE
 
 Picture = NDArray[np.uint8]
 
@@ -167,11 +169,151 @@ def test_pairs_may_give_an_object_several_names(predictor: Predictor, image: Pic
 
 def test_marked_objects_can_be_ranked_by_confidence(predictor: Predictor, image: Picture) -> None:
     prompts = Prompts(points=[(40, 30)])
+    seen = []
+    hook = predictor.model.heads.register_forward_hook(lambda *args: seen.append(args[2]))
 
-    by_name = predictor.predict(image, prompts)
-    by_confidence = predictor.predict(image, prompts, scoring="confidence")
+    found = predictor.predict(image, prompts, scoring="confidence")
+    hook.remove()
 
-    assert by_name.scores.item() != by_confidence.scores.item()
+    best = seen[-1].confidence[0].max().sigmoid()
+    torch.testing.assert_close(found.scores[0], best)
+
+
+def test_names_need_the_stated_threshold_and_pairs_none(
+    predictor: Predictor, image: Picture
+) -> None:
+    everything = predictor.predict(image, ["cat"], threshold=0).scores
+
+    named = predictor.predict(image, ["cat"])
+    pairs = predictor.predict(image, ["cat"], scoring="pair")
+
+    assert len(named) == (everything > 0.2).sum() < len(everything)
+    assert len(pairs) == len(everything)
+
+
+def test_pairs_below_the_threshold_cost_no_mask(
+    predictor: Predictor, image: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = []
+    render = postprocess.render_masks
+
+    def count(logits: torch.Tensor, **sizes: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        rendered.append(len(logits))
+        return render(logits, **sizes)
+
+    monkeypatch.setattr(postprocess, "render_masks", count)
+    predictor.predict(image, ["cat"], scoring="pair", threshold=0.999)
+
+    assert rendered == [0]
+
+
+def test_boxes_alone_cost_no_mask_features(predictor: Predictor, image: Picture) -> None:
+    passed = []
+    hook = predictor.model.pixel_decoder.output.register_forward_hook(lambda *_: passed.append(1))
+
+    with_masks = predictor.predict(image, ["cat"], threshold=0)
+    without = predictor.predict(image, ["cat"], threshold=0, masks=False)
+    hook.remove()
+
+    assert passed == [1]
+    assert without.masks is None
+    assert_same(without, with_masks)
+
+
+def test_expressions_are_cleaned_as_the_released_weights_expect(
+    predictor: Predictor, image: Picture
+) -> None:
+    plain = predictor.predict(image, Prompts(expression="the dog on the left"))
+    noisy = predictor.predict(image, Prompts(expression="The dog, on the-left!"))
+
+    assert_same(plain[torch.tensor([0])], plain)
+    torch.testing.assert_close(noisy.scores, plain.scores)
+
+
+def test_an_expression_passes_the_text_encoder_once(predictor: Predictor, image: Picture) -> None:
+    passed = []
+    hook = predictor.model.text_encoder.register_forward_hook(lambda *_: passed.append(1))
+
+    for _ in range(3):
+        predictor.predict(image, Prompts(expression="an expression of its own"))
+    hook.remove()
+
+    assert passed == [1]
+
+
+def test_with_an_expression_cells_are_chosen_by_it_and_not_by_confidence(
+    predictor: Predictor, image: Picture
+) -> None:
+    chosen = []
+    hook = predictor.model.query_selection.register_forward_hook(
+        lambda _module, _args, options, _output: chosen.append(options["by_confidence"]),
+        with_kwargs=True,
+    )
+
+    predictor.predict(image, Prompts(points=[(40, 30)]))
+    predictor.predict(image, Prompts(points=[(40, 30)], expression="the square"))
+    hook.remove()
+
+    assert chosen == [True, False]
+
+
+def test_large_vocabularies_do_not_pile_up(model: GLEE, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Predictor(model)._text
+    monkeypatch.setattr("glee.inference.text.FOLDED_TOKENS_KEPT", 10)
+
+    for number in range(5):
+        cache.vocabulary([f"a name of many tokens {number}", "and another"])
+
+    assert len(cache._vocabularies) == 1
+
+
+def test_what_another_network_encoded_is_refused(predictor: Predictor, image: Picture) -> None:
+    other = Predictor(build_glee(tiny()))
+
+    with pytest.raises(ValueError, match="the image was encoded by another network"):
+        predictor.predict(other.encode(image), ["cat"])
+    with pytest.raises(ValueError, match="the vocabulary was encoded by another network"):
+        predictor.predict(image, other.vocabulary(["cat"]))
+
+
+def test_the_network_predicts_in_evaluation_mode_every_time(image: Picture) -> None:
+    predictor = Predictor(build_glee(tiny()))
+    before = predictor.predict(image, ["cat"], threshold=0)
+
+    predictor.model.train()
+    after = predictor.predict(image, ["cat"], threshold=0)
+
+    assert torch.equal(after.scores, before.scores)
+    assert predictor.model.training
+
+
+def test_weights_of_another_dtype_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"weights in torch\.float16; give it in float32"):
+        Predictor(build_glee(tiny()).half())
+
+
+@pytest.mark.parametrize("device", ["gpu", "xpu:7"])
+def test_a_device_that_is_not_there_is_named(model: GLEE, device: str) -> None:
+    with pytest.raises(ValueError, match=f"device '{device}' is not available here; there is: cpu"):
+        Predictor(model, device=device)
+
+
+def test_text_is_encoded_exactly_inside_the_autocast_of_a_user(model: GLEE, image: Picture) -> None:
+    plain = Predictor(model).predict(image, ["cat"], threshold=0)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = Predictor(model).predict(image, ["cat"], threshold=0)
+
+    assert_same(inside, plain)
+
+
+def test_a_seed_chooses_other_points_and_the_same_each_time(model: GLEE, image: Picture) -> None:
+    prompts = Prompts(boxes=[(0, 0, 100, 60)])  # many more pixels than points
+
+    first, again = (Predictor(model, seed=3).predict(image, prompts) for _ in range(2))
+
+    assert torch.equal(first.scores, again.scores)
+    assert not torch.equal(first.scores, Predictor(model).predict(image, prompts).scores)
 
 
 def test_a_vocabulary_gives_what_its_names_give_also_after_saving(
@@ -190,7 +332,7 @@ def test_a_vocabulary_of_another_network_is_refused(predictor: Predictor, tmp_pa
     other = Predictor(build_glee(tiny()))
     other.vocabulary(["cat"]).save(tmp_path / "names.safetensors")
 
-    with pytest.raises(ValueError, match="made by another text encoder"):
+    with pytest.raises(ValueError, match="made for another network"):
         predictor.load_vocabulary(tmp_path / "names.safetensors")
 
 
@@ -301,11 +443,13 @@ def test_points_to_exclude_matter_where_the_network_knows_them(image: Picture) -
     predictor = Predictor(network)
 
     plain = predictor.predict(image, Prompts(points=[(40, 30)]))
-    excluding = predictor.predict(
-        image, Prompts(points=[[(40, 30), (5, 5)]], point_labels=[[1, 0]])
-    )
+    prompts = Prompts(points=[[(40, 30), (5, 5)]], point_labels=[[1, 0]])
+    excluding = predictor.predict(image, prompts)
+    with torch.no_grad():
+        network.point_sampler.sign.weight[1] += 1
+    changed = Predictor(network).predict(image, prompts)
 
-    assert plain.scores.item() != excluding.scores.item()
+    assert plain.scores.item() != excluding.scores.item() != changed.scores.item()
 
 
 def test_marks_are_refused_by_a_network_without_visual_prompts(image: Picture) -> None:

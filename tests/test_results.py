@@ -3,11 +3,12 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from glee.ops.masks import encode_rle
-from glee.results import Instances
+from glee.results import CocoFile, Instances
 
 
 @pytest.fixture
@@ -52,6 +53,15 @@ def test_indices_slices_and_numbers_select_rows(found: Instances) -> None:
     assert found[:2].labels.tolist() == [1, 0]
     assert found[1].labels.tolist() == [0]
     assert found[-1].scores.tolist() == pytest.approx([0.1])
+
+
+@pytest.mark.parametrize("row", [torch.tensor(2), np.int64(2), np.array(2), torch.tensor([2])])
+def test_numbers_of_numpy_and_torch_select_one_row(found: Instances, row: Any) -> None:
+    one = found[row]
+
+    assert one.boxes.tolist() == [[7.0, 5.0, 8.0, 6.0]]
+    assert one.masks is not None
+    assert one.masks.shape == (1, 6, 8)
 
 
 def test_a_number_past_the_end_is_an_index_error(found: Instances) -> None:
@@ -207,6 +217,34 @@ def test_coco_results_without_a_mapping_use_the_labels(found: Instances) -> None
 def test_coco_results_need_a_category_for_every_name(found: Instances) -> None:
     with pytest.raises(ValueError, match="category_ids has 1 entries for 2 names"):
         found.to_coco(42, category_ids=[3])
+
+
+def test_the_area_in_a_coco_file_is_that_of_the_mask_or_else_of_the_box(found: Instances) -> None:
+    file = CocoFile()
+    file.add("a.jpg", found)
+    file.add("b.jpg", replace(found, masks=None))
+
+    areas = [one["area"] for one in file.to_json()["annotations"]]
+
+    assert areas == pytest.approx([6, 0, 1, 3.1 * 2, 6 / 3, 1])
+
+
+def test_a_coco_file_joins_images_with_different_names(found: Instances) -> None:
+    file = CocoFile(["bus"], description="mine")
+    file.add("x/a.jpg", found)
+    file.add("y/a.jpg", replace(found, names=("dog", "cat")))
+
+    content = json.loads(json.dumps(file.to_json()))
+
+    assert content["info"] == {"description": "mine"}
+    assert [image["file_name"] for image in content["images"]] == ["x/a.jpg", "y/a.jpg"]
+    names = {one["id"]: one["name"] for one in content["categories"]}
+    annotations = content["annotations"]
+    found_names = [names[one["category_id"]] for one in annotations]
+    assert found_names == ["dog", "car", "dog", "cat", "dog", "cat"]
+    assert [one["id"] for one in annotations] == [1, 2, 3, 4, 5, 6]
+    assert [one["image_id"] for one in annotations] == [0, 0, 0, 1, 1, 1]
+    assert set(names.values()) == {"bus", "car", "dog", "cat"}
 
 
 @pytest.mark.filterwarnings("ignore:OpenCV")

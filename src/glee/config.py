@@ -1,10 +1,14 @@
-"""Sizes and choices of every part of the network, and the presets lite, plus, pro and tiny."""
+"""Sizes and choices of every part of the network, and the presets nano, lite, plus, pro, tiny."""
 
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
+
+# Metadata of a field that weight files written before it came do not have; it must have the
+# default that makes the network what it was: `field(default=..., metadata=ADDED_LATER)`.
+ADDED_LATER: Mapping[str, bool] = {"added_later": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,35 @@ class Eva02Config:
         return (self.pyramid_width,) * 4
 
 
-BackboneConfig = ResNetConfig | SwinConfig | Eva02Config
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EfficientNetConfig:
+    """Size of an EfficientNet-Lite (arXiv:1905.11946), of seven stages.
+
+    The defaults are those of Lite0; the larger ones have wider and deeper stages.
+    """
+
+    kind: Literal["efficientnet"] = "efficientnet"
+    stem_width: int = 32
+    widths: tuple[int, ...] = (16, 24, 40, 80, 112, 192, 320)
+    depths: tuple[int, ...] = (1, 2, 2, 3, 3, 4, 1)
+
+    # The last stages at strides 4, 8, 16 and 32.
+    map_stages: ClassVar[tuple[int, ...]] = (1, 2, 4, 6)
+
+    def __post_init__(self) -> None:
+        if not len(self.widths) == len(self.depths) == 7:  # noqa: PLR2004  # the stages
+            raise ValueError(
+                f"backbone.widths has {len(self.widths)} stages and backbone.depths "
+                f"{len(self.depths)}; an EfficientNet has 7"
+            )
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first."""
+        return tuple(self.widths[stage] for stage in self.map_stages)
+
+
+BackboneConfig = ResNetConfig | SwinConfig | Eva02Config | EfficientNetConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +153,29 @@ class ClipTextConfig:
 
     def __post_init__(self) -> None:
         _require_multiple("text.width", self.width, "text.num_heads", self.num_heads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniLmConfig:
+    """Size of the sentence encoder all-MiniLM-L6-v2, a BERT (arXiv:1810.04805).
+
+    `max_tokens` is less than the 512 of the published weights: expressions of a few words need no
+    more, and the network pads them to it.
+    """
+
+    kind: Literal["minilm"] = "minilm"
+    vocabulary: int = 30522
+    width: int = 384
+    num_layers: int = 6
+    num_heads: int = 12
+    mlp_width: int = 1536
+    max_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        _require_multiple("text.width", self.width, "text.num_heads", self.num_heads)
+
+
+TextConfig = ClipTextConfig | MiniLmConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +221,10 @@ class VisualPromptConfig:
     num_levels: int = 3
     negative_points: bool = False
 
+    def __post_init__(self) -> None:
+        stride = "the image encoder's stride"
+        _require_multiple("visual_prompts.template_size", self.template_size, stride, 32)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectDecoderConfig:
@@ -199,11 +258,9 @@ class ResizeConfig:
                 f"resize.shortest ({self.shortest}) must lie between 1 and resize.longest "
                 f"({self.longest})"
             )
-        if self.square and self.longest % self.divisor:
-            raise ValueError(
-                f"resize.longest ({self.longest}) must be a multiple of resize.divisor "
-                f"({self.divisor}) for a square canvas"
-            )
+        if self.square:
+            name = "resize.longest, the side of a square canvas,"
+            _require_multiple(name, self.longest, "resize.divisor", self.divisor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,11 +271,12 @@ class GleeConfig:
     of pyramid levels in the decoders, `norm_groups` the groups of its group norms. With
     `project_levels` the backbone's maps but the finest are projected to `width` and one coarser
     level is added; without it all maps are used as they are. The finest map always feeds the
-    mask features. Networks without `visual_prompts` take text only.
+    mask features. With `top_down` each level also receives what the coarser ones hold. Networks
+    without `visual_prompts` take text only.
     """
 
     backbone: BackboneConfig = field(default_factory=ResNetConfig)
-    text: ClipTextConfig = field(default_factory=ClipTextConfig)
+    text: TextConfig = field(default_factory=ClipTextConfig)
     early_fusion: EarlyFusionConfig = field(default_factory=EarlyFusionConfig)
     pixel_decoder: PixelDecoderConfig = field(default_factory=PixelDecoderConfig)
     visual_prompts: VisualPromptConfig | None = field(default_factory=VisualPromptConfig)
@@ -228,8 +286,10 @@ class GleeConfig:
     num_levels: int = 4
     norm_groups: int = 32
     project_levels: bool = True
+    top_down: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
+        _require_positive("", self)
         for name in ("pixel_decoder", "object_decoder"):
             heads = getattr(self, name).num_heads
             _require_multiple("width", self.width, f"{name}.num_heads", heads)
@@ -241,11 +301,34 @@ class GleeConfig:
                 f"num_levels is {self.num_levels} but the backbone gives {maps} maps; "
                 "they must agree"
             )
+        if self.visual_prompts and self.visual_prompts.num_levels > self.num_levels:
+            raise ValueError(
+                f"visual_prompts.num_levels ({self.visual_prompts.num_levels}) must be at most "
+                f"num_levels ({self.num_levels})"
+            )
         if not self.project_levels and set(self.backbone.out_widths) != {self.width}:
             raise ValueError(
                 f"without project_levels the backbone's maps must have width {self.width}, "
                 f"got {self.backbone.out_widths}"
             )
+
+
+def nano() -> GleeConfig:
+    """Return the configuration of GLEE-Nano: EfficientNet-Lite0 and MiniLM, for small devices."""
+    return GleeConfig(
+        backbone=EfficientNetConfig(),
+        text=MiniLmConfig(),
+        early_fusion=EarlyFusionConfig(inner_width=512, num_heads=4, reads_padding=False),
+        pixel_decoder=PixelDecoderConfig(num_layers=3, num_heads=4, mlp_width=512),
+        visual_prompts=VisualPromptConfig(template_size=128, max_points=128, negative_points=True),
+        object_decoder=ObjectDecoderConfig(
+            num_layers=4, num_queries=100, num_heads=4, mlp_width=512
+        ),
+        resize=ResizeConfig(shortest=384, longest=384),
+        width=128,
+        norm_groups=16,
+        top_down=True,
+    )
 
 
 def lite() -> GleeConfig:
@@ -301,17 +384,20 @@ def config_from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
     """Build a configuration of class `kind` from plain JSON values.
 
     Raises ValueError for unknown and for missing names (a default would be a guess about stored
-    weights) and for values of another type.
+    weights, unless the field is marked as ADDED_LATER) and for values of another type.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{kind.__name__} must be an object with fields, got {values!r}")
     hints = typing.get_type_hints(kind)
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]  # always a dataclass here
-    wrong = sorted(set(values) ^ set(known))
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # always a dataclass here
+    added = {name for name, f in known.items() if f.metadata == ADDED_LATER}
+    wrong = sorted((values.keys() ^ known.keys()) - (added - values.keys()))
     if wrong:
         raise ValueError(
             f"{kind.__name__} has the fields {', '.join(known)}; unknown or missing: "
             f"{', '.join(wrong)}"
         )
-    return kind(**{name: _parse(name, hints[name], values[name]) for name in known})
+    return kind(**{name: _parse(name, hints[name], value) for name, value in values.items()})
 
 
 def _parse(name: str, hint: Any, value: Any) -> Any:
@@ -349,9 +435,22 @@ def _member_of_kind(name: str, members: list[Any], value: Any) -> Any:
     """Choose a configuration class by the value's `kind`."""
     kinds = {member().kind: member for member in members}
     kind = value.get("kind") if isinstance(value, Mapping) else None
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"{name}.kind must be one of {', '.join(kinds)}, got {kind!r}")
     return kinds[kind]
+
+
+def _require_positive(prefix: str, config: Any) -> None:
+    """Check all sizes of a configuration and of its parts: whole numbers >= 1, others >= 0."""
+    for f in fields(config):
+        name, value = prefix + f.name, getattr(config, f.name)
+        if is_dataclass(value):
+            _require_positive(f"{name}.", value)
+        elif f.name != "global_blocks":  # indices, which its class checks
+            for number in value if isinstance(value, tuple) else (value,):
+                least = {int: 1, float: 0.0}.get(type(number))
+                if least is not None and not number >= least:  # NaN is wrong, too
+                    raise ValueError(f"{name} ({value}) must be at least {least}")
 
 
 def _require_multiple(name: str, value: int, of: str, divisor: int) -> None:

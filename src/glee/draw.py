@@ -1,7 +1,9 @@
 """Pictures of results: masks, boxes and names drawn on the image, legible at any size."""
 
-import colorsys
 import math
+import os
+import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +24,32 @@ FONT_SHARE, LEAST_FONT = 0.022, 11
 MASK_OPACITY = 0.45
 SHADE = 0.55  # brightness of a darker line beside a colour, as a share of the colour's
 
-# Steps by the golden ratio keep any number of hues apart, and tones tell close hues apart. The
-# hues (degrees) around the circle, in steps that look alike: plain HSV has much green and little
-# orange.
-GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
-FIRST_HUE = 0.58
-HUES = (0, 25, 42, 56, 80, 125, 160, 185, 205, 230, 265, 300, 335, 360)
-TONES = ((0.85, 1.0), (0.55, 1.0), (1.0, 0.85))  # saturation, value
+# Each colour is as far in CIELAB from all before it as saturated, not too dark colours can be, so
+# that the first 20 are far apart (41 at least) and all 80 can be told apart (20 at least).
+PALETTE = bytes.fromhex(
+    "2693ff 00ff00 ff0000 808039 ff00ff 80004c 00ffff ffff00 00009e ff99f5 266e80 ff9900 a3ff99 "
+    "ffa399 802600 ff0066 008000 0000ff 262f80 ffe373 99d6ff 189e76 9e009e 9d73ff 80574c 94e022 "
+    "ff26a8 ff704d 985f9e bf7c39 00e05a e06596 9422e0 8e9e00 ffcc00 738abf bf3947 004cff e0bc87 "
+    "4dffc9 73bfb8 91bf73 004d80 bf0013 f173ff e3ff73 ff6600 ad99ff 1dbf6e bf9900 00b2ff 005ae0 "
+    "408039 4d0080 bf3997 4c806b bf0060 ff26d4 a056bf 9e4759 bf6b56 bf4d00 62bf39 87e0b4 805c26 "
+    "566bbf 39a4bf ff7381 70ff4d 99f5ff ffb84d 802677 ff944d ccff00 800026 bfb556 6239bf 00ff99 "
+    "9e855f 5c4c80"
+)
+
+# Files of fonts that systems have, for what Pillow's own font lacks, which is all but ASCII.
+FONT_FILES = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "LiberationSans-Regular.ttf",
+    "Arial.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "Arial Unicode.ttf",
+    "Hiragino Sans GB.ttc",
+    "msyh.ttc",
+    "malgun.ttf",
+    "wqy-microhei.ttc",
+)
+NO_CHARACTER = "\U0010fffe"  # never assigned: drawn as fonts draw what they lack
 
 # White text on plates up to this relative luminance (0..1), where its contrast is 3:1 at least as
 # WCAG 2.1 asks for large text ("Contrast (Minimum)"); black text on brighter ones has 7:1.
@@ -53,7 +74,28 @@ class Rectangle(NamedTuple):
     bottom: int
 
 
-def draw_instances(
+class Label(NamedTuple):
+    """What a plate says, in which font, with how many pixels around it."""
+
+    text: str
+    font: Font
+    pad: int
+
+    def extent(self) -> tuple[int, int]:
+        """Return the top and the bottom of the text, in pixels below where it is drawn."""
+        _, top, _, bottom = self.font.getbbox("Ag" + self.text)
+        return math.floor(top), math.ceil(bottom)
+
+    def plate_size(self) -> tuple[int, int]:
+        """Return the width and the height of the plate."""
+        top, bottom = self.extent()
+        return (
+            math.ceil(self.font.getlength(self.text)) + 2 * self.pad,
+            bottom - top + self.pad + 1,
+        )
+
+
+def draw_instances(  # noqa: PLR0913  # one keyword for each part
     image: Image.Image | NDArray[np.uint8],
     instances: Instances,
     *,
@@ -61,6 +103,7 @@ def draw_instances(
     masks: bool = True,
     names: bool = True,
     scores: bool = True,
+    font: str | os.PathLike[str] | None = None,
 ) -> Image.Image:
     """Draw objects on a copy of their image.
 
@@ -71,8 +114,12 @@ def draw_instances(
 
     image      PIL image, turned upright as its EXIF orientation says, or [H, W, 3] uint8 RGB
     instances  what was found in it
+    font       a TrueType or OpenType file, by its path or its name in the system's folders. Where
+               it, or else Pillow's own font, lacks characters of a name, an installed font that
+               has them is taken; what none has is written without accents or as its code
     Returns an RGB image of the same size, which notebooks show by themselves.
-    Raises TypeError for another kind of image, ValueError for one of another size.
+    Raises TypeError for another kind of image, ValueError for one of another size, and
+    FileNotFoundError for a font that cannot be opened.
     """
     picture = _to_rgb(image)
     if (picture.height, picture.width) != instances.image_size:
@@ -95,7 +142,9 @@ def draw_instances(
         for n in order:
             _draw_box(picture, rectangles[n], colors[n], line)
     if names or scores:
-        _draw_labels(picture, rectangles, _texts(found, names=names, scores=scores), colors)
+        texts = _texts(found, names=names, scores=scores)
+        labels = _write(texts, picture.size, font)
+        _draw_labels(picture, rectangles, labels, colors)
     return picture
 
 
@@ -133,7 +182,7 @@ def _color_keys(found: Instances) -> list[int]:
 
 def _texts(found: Instances, *, names: bool, scores: bool) -> list[tuple[str, ...]]:
     """Return what each object's plate may say, the fullest text first."""
-    labels = found.label_names()
+    labels = [" ".join(name.split()) for name in found.label_names()]  # in one line
     if found.track_ids is not None:
         tracks = found.track_ids.tolist()
         labels = [f"#{track} {label}" for track, label in zip(tracks, labels, strict=True)]
@@ -169,28 +218,88 @@ def _draw_box(picture: Image.Image, box: Rectangle, color: Color, line: int) -> 
     draw.rectangle((left, top, right, bottom), outline=color, width=line)
 
 
+def _write(
+    texts: list[tuple[str, ...]], image_size: tuple[int, int], font: str | os.PathLike[str] | None
+) -> list[Label]:
+    """Choose a font for each text, and what of the text fits into an image of (width, height)."""
+    size = max(LEAST_FONT, round(FONT_SHARE * sum(image_size) / 2))
+    pad, width = size // 4, image_size[0]
+    room = max(PLATE_SHARE * width, min(PLATE_FONTS * size, width)) - 2 * pad
+    texts = [tuple(unicodedata.normalize("NFC", text) for text in options) for options in texts]
+    used = set().union(*(options[0] for options in texts))
+    fonts = [(one, _lacking(one, used)) for one in _load_fonts(used, size, font)]
+    labels = []
+    for options in texts:
+        chosen, lacking = min(fonts, key=lambda one: len(one[1].intersection(options[0])))
+        written = tuple(_replace(text, lacking, chosen) for text in options)
+        labels.append(Label(_fit(written, chosen, room), chosen, pad))
+    return labels
+
+
+def _load_fonts(used: set[str], size: int, font: str | os.PathLike[str] | None) -> list[Font]:
+    """Return fonts to choose from, the preferred one first; installed ones only if needed."""
+    fonts: list[Font] = [] if font is None else [_open_font(os.fspath(font), size)]
+    fonts.append(ImageFont.load_default(size))
+    if not _lacking(fonts[0], used):
+        return fonts
+    for file in FONT_FILES:
+        try:
+            fonts.append(_open_font(file, size))
+        except FileNotFoundError:  # of another system
+            continue
+    return fonts
+
+
+def _open_font(file: str, size: int) -> Font:
+    try:
+        return ImageFont.truetype(file, size)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"font {file!r} cannot be opened ({error}); give a TrueType or OpenType file"
+        ) from error
+
+
+def _lacking(font: Font, text: Iterable[str]) -> set[str]:
+    """Return the characters that a font has no picture of."""
+    nothing = _glyph(font, NO_CHARACTER)
+    return {c for c in set(text) if c != " " and _glyph(font, c) == nothing}
+
+
+def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
+    picture = font.getmask(character)
+    return picture.size, bytes(picture)
+
+
+def _replace(text: str, lacking: set[str], font: Font) -> str:
+    """Write what a font lacks without its accents, or else as its code in Python."""
+    return "".join(_plain(font, c) if c in lacking else c for c in text)
+
+
+def _plain(font: Font, character: str) -> str:
+    letters = unicodedata.normalize("NFKD", character)
+    base = "".join(c for c in letters if not unicodedata.combining(c))
+    if base and not _lacking(font, base):
+        return base
+    return character.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def _draw_labels(
-    picture: Image.Image, boxes: list[Rectangle], texts: list[tuple[str, ...]], colors: list[Color]
+    picture: Image.Image, boxes: list[Rectangle], labels: list[Label], colors: list[Color]
 ) -> None:
     """Write a plate beside each box, the best object choosing its place first."""
-    size = max(LEAST_FONT, round(FONT_SHARE * sum(picture.size) / 2))
-    font, pad = ImageFont.load_default(size), size // 4
-    _, top, _, bottom = font.getbbox("Ag")
-    height = math.ceil(bottom - top) + pad + 1
-    widest = max(PLATE_SHARE * picture.width, min(PLATE_FONTS * size, picture.width))
-    fitted = [_fit(options, font, widest - 2 * pad) for options in texts]
-    widths = [math.ceil(font.getlength(text)) + 2 * pad for text in fitted]
-    hidden = np.cumsum(widths) * height / (picture.width * picture.height)
+    sizes = [label.plate_size() for label in labels]
+    areas = np.array([width * height for width, height in sizes])
+    hidden = areas.cumsum() / (picture.width * picture.height)
     shown = int((hidden <= HIDDEN_SHARE).sum())
-    plates = _place(boxes[:shown], [(width, height) for width in widths[:shown]], picture.size)
+    plates = _place(boxes[:shown], sizes[:shown], picture.size)
     draw = ImageDraw.Draw(picture)
     for plate, box, color in zip(plates, boxes, colors, strict=False):
         _draw_leader(draw, plate, box, color)
-    for plate, text, color in reversed(list(zip(plates, fitted, colors, strict=False))):
+    for plate, label, color in reversed(list(zip(plates, labels, colors, strict=False))):
         corners = (*plate[:2], plate.right - 1, plate.bottom - 1)
         draw.rectangle(corners, fill=color, outline=_shade(color))
-        corner = (plate.left + pad, plate.top + (pad + 1) // 2 - top)
-        draw.text(corner, text, fill=_text_color(color), font=font)
+        corner = (plate.left + label.pad, plate.top + (label.pad + 1) // 2 - label.extent()[0])
+        draw.text(corner, label.text, fill=_text_color(color), font=label.font)
 
 
 def _draw_leader(draw: ImageDraw.ImageDraw, plate: Rectangle, box: Rectangle, color: Color) -> None:
@@ -249,10 +358,9 @@ def _places(box: Rectangle, width: int, height: int) -> list[tuple[int, int]]:
 
 def _color(key: int) -> Color:
     """Return the colour of a number, always the same."""
-    turn = (FIRST_HUE + key * GOLDEN_RATIO) % 1
-    hue = float(np.interp(turn, np.linspace(0, 1, len(HUES)), HUES)) / 360
-    red, green, blue = colorsys.hsv_to_rgb(hue, *TONES[key % len(TONES)])
-    return round(255 * red), round(255 * green), round(255 * blue)
+    start = 3 * key % len(PALETTE)
+    red, green, blue = PALETTE[start : start + 3]
+    return red, green, blue
 
 
 def _shade(color: Color) -> Color:

@@ -8,11 +8,17 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; on success it takes its place, else it is deleted."""
+    """Give a path beside `path` to write to; on success it takes its place, else it is deleted.
+
+    The path given is of a short name of its own, so that long names of files stay possible.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    beside = path.with_name(f".{uuid.uuid4().hex}.part")
+    beside.touch()
+    mode = beside.stat().st_mode  # what the user's umask allows; some writers would narrow it
     try:
         yield beside
+        beside.chmod(mode)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

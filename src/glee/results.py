@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -101,12 +101,12 @@ class Instances:
         found = ", ".join(f"{count} {name}" for name, count in counts) or "nothing"
         return f"<Instances: {found} in {height}x{width} pixels>"
 
-    def __getitem__(self, rows: Tensor | slice | int) -> "Instances":
+    def __getitem__(self, rows: Tensor | slice | SupportsIndex) -> "Instances":
         """Select rows by mask, indices, slice or number: `found[found.scores > 0.5]`.
 
-        A number gives an Instances of one row.
+        A number, of Python, NumPy or torch, gives an Instances of one row.
         """
-        if isinstance(rows, int):
+        if not isinstance(rows, slice) and getattr(rows, "ndim", 0) == 0:
             # The range raises IndexError past the end, which is also what ends a `for` loop.
             row = range(len(self))[rows]
             rows = slice(row, row + 1)
@@ -227,6 +227,48 @@ class Instances:
         """Apply a change of rows or of place to all tensors."""
         changed: dict[str, Any] = {name: change(value) for name, value in self._present().items()}
         return replace(self, **changed)
+
+
+class CocoFile:
+    """A COCO annotation file (images, annotations, categories), made image by image.
+
+    names        categories that the file has in any case; those found are added to them
+    description  what the file says about itself
+    """
+
+    def __init__(self, names: Sequence[str] = (), *, description: str = "") -> None:
+        self._description = description
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._ids: dict[str, int] = {}
+        self._add_names(names)
+
+    def add(self, file_name: str, found: Instances) -> None:
+        """Add an image and what was found in it."""
+        self._add_names(found.names)
+        image_id, (height, width) = len(self._images), found.image_size
+        results = found.to_coco(image_id, [self._ids[name] for name in found.names])
+        sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        areas = sides.prod(dim=1) if found.masks is None else found.masks.sum(dim=(1, 2))
+        self._images.append(
+            {"id": image_id, "file_name": file_name, "height": height, "width": width}
+        )
+        for result, area in zip(results, areas.tolist(), strict=True):
+            number = len(self._annotations) + 1  # pycocotools takes 0 for none
+            self._annotations.append(result | {"id": number, "area": area, "iscrowd": 0})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the file's content as plain JSON values, what it says about itself first."""
+        return {
+            "info": {"description": self._description},
+            "images": list(self._images),
+            "annotations": list(self._annotations),
+            "categories": [{"id": n, "name": name} for name, n in self._ids.items()],
+        }
+
+    def _add_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._ids.setdefault(name, len(self._ids))
 
 
 def _require_form(name: str, value: Tensor) -> None:

@@ -1,7 +1,6 @@
 """glee convert: a released checkpoint becomes a weight file."""
 
 import argparse
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -38,8 +37,7 @@ def run(options: argparse.Namespace) -> int:
             options.source, options.target, keep_training=options.keep_training
         )
     except ValueError as error:  # of the file, not of the usage
-        print(f"glee convert: error: {error}", file=sys.stderr)
-        return 1
+        raise OSError(str(error)) from error
     print(f"{options.target}: {len(conversion.weights)} tensors")
     for reason, count in Counter(conversion.ignored.values()).most_common():
         print(f"left out {count:4}: {reason}")

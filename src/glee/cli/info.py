@@ -2,16 +2,7 @@
 
 import argparse
 import json
-import platform
-from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import glee
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from typing import Any
 
 
 def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
@@ -19,13 +10,13 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=name,
         description=f"{summary.capitalize()}.",
-        epilog="example: glee info lite.safetensors",
+        epilog="example: glee info lite",
     )
     parser.add_argument(
-        "checkpoint",
+        "model",
         nargs="?",
-        type=Path,
-        help="weight file (.safetensors) or released checkpoint (.pth); without it, the machine",
+        help="lite, plus, pro, another released model, a weight file (.safetensors), a released "
+        "checkpoint (.pth) or a hub id; without it, the machine",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -33,63 +24,26 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Print the facts."""
-    facts = describe_machine() if options.checkpoint is None else describe(options.checkpoint)
+    # torch takes a second, not to be waited for by --help
+    from glee.inference.info import (  # noqa: PLC0415
+        describe_machine,
+        describe_weights,
+        find_weights,
+    )
+
+    if options.model is None:
+        facts = describe_machine()
+    else:
+        find_weights(options.model)  # a name that is none is wrong usage
+        try:
+            facts = describe_weights(options.model)
+        except ValueError as error:  # of the file, not of the usage
+            raise OSError(str(error)) from error
     if options.json:
         print(json.dumps(facts, indent=2))
     else:
         _print_tree(facts)
     return 0
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return versions, devices and the models that are ready to be loaded."""
-    import torch  # noqa: PLC0415  # a second, not to be waited for by --help
-
-    from glee.inference.load import RELEASED, cache_folder  # noqa: PLC0415
-
-    devices = {"cpu": f"{platform.machine()}, {torch.get_num_threads()} threads"}
-    for index in range(torch.cuda.device_count()):
-        gpu = torch.cuda.get_device_properties(index)
-        devices[f"cuda:{index}"] = f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB"
-    if torch.backends.mps.is_available():
-        devices["mps"] = platform.processor()
-    folder = cache_folder()
-    return {
-        "glee": glee.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "devices": devices,
-        "cache": str(folder),
-        "models": {
-            name: "ready" if (folder / f"{name}.safetensors").is_file() else "to be downloaded"
-            for name in RELEASED
-        },
-    }
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """Return what a weight file or a released checkpoint holds."""
-    from glee.config import config_to_dict  # noqa: PLC0415
-    from glee.model.convert import convert_state, read_released  # noqa: PLC0415
-    from glee.model.weights import load_model, read_config  # noqa: PLC0415
-
-    facts: dict[str, Any] = {"file": str(path)}
-    if path.suffix == ".safetensors":
-        config, origin = read_config(path)
-        weights: Mapping[str, Tensor] = load_model(path).state_dict()
-        facts["origin"] = origin or "unknown"
-    else:
-        conversion = convert_state(read_released(path))
-        config, weights = conversion.config, conversion.weights
-        facts["left out"] = dict(Counter(conversion.ignored.values()))
-    numbers: Counter[str] = Counter()
-    for name, value in weights.items():
-        numbers[name.split(".")[0]] += value.numel()
-    return facts | {
-        "parameters": {"all": numbers.total()} | dict(numbers),
-        "dtypes": dict(Counter(str(value.dtype) for value in weights.values())),
-        "config": config_to_dict(config),
-    }
 
 
 def _print_tree(facts: dict[str, Any], indent: str = "") -> None:

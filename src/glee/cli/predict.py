@@ -3,9 +3,9 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import glee
 from glee.files import replacing
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from glee import Instances, Predictor, Prompts
 
 DEFAULT_OUT = Path("glee_out")
+REPORT = "predictions.json"
+
+# What our report says about itself, and how the file begins therefore.
+DESCRIPTION = "glee predict"
+BEGINNING = json.dumps({"info": {"description": DESCRIPTION}}).rstrip("}")
 
 EXAMPLE = """examples:
   glee predict street.jpg --text "person, red bus"
@@ -63,6 +68,9 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         help=f"folder for pictures and predictions.json ({DEFAULT_OUT}; none with --json)",
     )
     parser.add_argument(
+        "--force", action="store_true", help="replace files in DIR that are not of an earlier run"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print one JSON object an image, for machines"
     )
     return parser
@@ -77,9 +85,9 @@ def _add_prompts(group: "argparse._ArgumentGroup") -> None:
         "--point",
         action="append",
         default=[],
-        type=_numbers(2),
+        type=_clicks,
         metavar="X,Y",
-        help="a point on an object",
+        help='a point on an object, or several on the same: "120,85;130,90"',
     )
     group.add_argument(
         "--box",
@@ -103,7 +111,7 @@ def _add_prompts(group: "argparse._ArgumentGroup") -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="black and white picture of an object, of the image's size",
+        help="picture of an object, white on black, of the image's size",
     )
 
 
@@ -120,6 +128,10 @@ def _numbers(count: int) -> Callable[[str], tuple[float, ...]]:
     return parse
 
 
+def _clicks(text: str) -> list[tuple[float, ...]]:
+    return [_numbers(2)(click) for click in text.split(";")]
+
+
 def _line(text: str) -> list[tuple[float, float]]:
     values = _numbers(text.count(",") + 1)(text)
     if len(values) % 2:
@@ -129,42 +141,43 @@ def _line(text: str) -> list[tuple[float, float]]:
 
 def run(options: argparse.Namespace) -> int:
     """Predict image by image; those that fail are listed at the end."""
-    import torch  # noqa: PLC0415  # a second, not to be waited for by --help
     from tqdm import tqdm  # noqa: PLC0415
 
+    from glee.results import CocoFile  # noqa: PLC0415  # torch: not to be waited for by --help
+
     prompts = _prompts(options)
-    _check_options(options)
-    predictor = glee.load(options.model, device=options.device, dtype=getattr(torch, options.dtype))
+    _check_options(options, prompts)
     out = options.out or (None if options.json else DEFAULT_OUT)
+    pictures = _targets(options.images, out) if out else [None] * len(options.images)
+    if out:
+        _check_targets(options, out, [out / REPORT, *(path for path in pictures if path)])
+    predictor = _load(options)
     failures: list[str] = []
-    report = CocoReport(prompts.names)
+    report = CocoFile(prompts.names, description=DESCRIPTION)
     bar = tqdm(options.images, unit="image", file=sys.stderr, disable=len(options.images) == 1)
     try:
-        for path, picture in zip(bar, _targets(options.images, out), strict=True):
+        for path, picture in zip(bar, pictures, strict=True):
             try:
                 found = _predict(predictor, path, prompts, options, picture)
             except (OSError, ValueError) as error:
                 failures.append(f"{path}: {error}")
                 continue
-            report.add(path, found)
+            report.add(str(path), found)
             _print_found(path, found, as_json=options.json)
     finally:
         # What was found before an interruption is kept.
-        if out is not None:
-            report.write(out / "predictions.json")
-            print(f"pictures and predictions.json are in {out}", file=sys.stderr)
+        if out:
+            with replacing(out / REPORT) as beside:
+                beside.write_text(json.dumps(report.to_json()))
+            print(f"pictures and {REPORT} are in {out}", file=sys.stderr)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
 def _prompts(options: argparse.Namespace) -> "Prompts":
-    from PIL import Image  # noqa: PLC0415
+    from glee.inference.images import load_mask  # noqa: PLC0415
 
-    masks = []
-    for path in options.mask:
-        with Image.open(path) as image:
-            masks.append(image.convert("L"))
     names = options.text.split(",") if options.text is not None else []
     return glee.Prompts(
         categories=names,
@@ -172,18 +185,92 @@ def _prompts(options: argparse.Namespace) -> "Prompts":
         points=options.point,
         boxes=options.box,
         scribbles=options.scribble,
-        masks=masks,
+        masks=[load_mask(path) for path in options.mask],
     )
 
 
-def _check_options(options: argparse.Namespace) -> None:
+def _check_options(options: argparse.Namespace, prompts: "Prompts") -> None:
     """Refuse what no image could make sense of, before the model is loaded."""
     from glee.inference.postprocess import Selection  # noqa: PLC0415
 
-    Selection(
-        threshold=options.threshold,
-        max_objects=1 if options.max_objects is None else options.max_objects,
-    )
+    given = {"threshold": options.threshold, "max_objects": options.max_objects}
+    Selection(**{name: value for name, value in given.items() if value is not None})
+    if options.scoring == "confidence" and not prompts.marks:
+        raise ValueError(
+            "--scoring confidence ranks marked objects; give --point, --box, --scribble or --mask"
+        )
+
+
+def _targets(images: list[Path], out: Path) -> list[Path | None]:
+    """Return the picture to write for each image; images of one name do not share it."""
+    taken: set[str] = set()
+    targets: list[Path | None] = []
+    for path in images:
+        name, number = path.stem, 1
+        while name.casefold() in taken:  # some systems take cat.png and Cat.png for one file
+            number += 1
+            name = f"{path.stem}_{number}"
+        taken.add(name.casefold())
+        targets.append(out / f"{name}.png")
+    return targets
+
+
+def _check_targets(options: argparse.Namespace, out: Path, targets: list[Path]) -> None:
+    """Refuse to write over what is read, or over files that no earlier run has written."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out} is a file; give a folder")
+    inputs = [path.expanduser() for path in (*options.images, *options.mask)]
+    read = {_identity(path) for path in inputs if path.exists()}
+    existing = [path for path in targets if path.exists()]
+    for path in existing:
+        if _identity(path) in read:
+            raise ValueError(f"{path} is read and would be replaced; give another folder by --out")
+    if existing and not options.force and not _is_ours(out / REPORT):
+        raise ValueError(
+            f"{existing[0]} exists and is not of an earlier run; give another folder by --out, or "
+            "--force to replace it"
+        )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells files apart whatever their paths, links and letter case."""
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino
+
+
+def _is_ours(report: Path) -> bool:
+    if not report.is_file():
+        return False
+    with report.open("rb") as file:
+        return file.read(len(BEGINNING)) == BEGINNING.encode()
+
+
+def _load(options: argparse.Namespace) -> "Predictor":
+    """Load the model; a damaged file is a failure, all else that is wrong is usage."""
+    import torch  # noqa: PLC0415
+
+    dtype = getattr(torch, options.dtype)
+    try:
+        return glee.load(options.model, device=options.device, dtype=dtype)
+    except ValueError as error:
+        if _is_damaged(options.model):
+            raise OSError(str(error)) from error
+        raise
+
+
+def _is_damaged(model: str) -> bool:
+    """Whether a model's weights are there, but cannot be read."""
+    from glee.inference.info import describe_weights, find_weights  # noqa: PLC0415
+
+    try:
+        path = find_weights(model)
+    except ValueError:  # a name that is none
+        return False
+    try:
+        describe_weights(path or model)
+    except ValueError:
+        return True
+    return False
 
 
 def _predict(
@@ -210,18 +297,6 @@ def _predict(
     return found
 
 
-def _targets(images: list[Path], out: Path | None) -> Iterator[Path | None]:
-    """Yield the picture to write for each image; images of one name do not share it."""
-    taken: set[str] = set()
-    for path in images:
-        name, number = path.stem, 1
-        while name in taken:
-            number += 1
-            name = f"{path.stem}_{number}"
-        taken.add(name)
-        yield None if out is None else out / f"{name}.png"
-
-
 def _print_found(path: Path, found: "Instances", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"file": str(path)} | found.to_json()))
@@ -231,33 +306,3 @@ def _print_found(path: Path, found: "Instances", *, as_json: bool) -> None:
         found.label_names(), found.scores.tolist(), found.boxes.tolist(), strict=True
     ):
         print(f"  {name} {score:.2f} at {', '.join(f'{value:.0f}' for value in box)}")
-
-
-class CocoReport:
-    """Predictions of all images as one COCO annotation file."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
-        self._categories = [{"id": label, "name": name} for label, name in enumerate(names)]
-
-    def add(self, path: Path, found: "Instances") -> None:
-        """Add the objects of one image."""
-        image_id, (height, width) = len(self._images), found.image_size
-        self._images.append(
-            {"id": image_id, "file_name": path.name, "height": height, "width": width}
-        )
-        for result in found.to_coco(image_id):
-            _, _, w, h = result["bbox"]
-            extra = {"id": len(self._annotations) + 1, "area": w * h, "iscrowd": 0}
-            self._annotations.append(result | extra)
-
-    def write(self, path: Path) -> None:
-        """Write the file."""
-        content = {
-            "images": self._images,
-            "annotations": self._annotations,
-            "categories": self._categories,
-        }
-        with replacing(path) as beside:
-            beside.write_text(json.dumps(content))

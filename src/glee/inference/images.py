@@ -1,5 +1,6 @@
-"""Loading images: files, bytes, PIL images, arrays and tensors to RGB pixels."""
+"""Loading images and masks: files, bytes, PIL images, arrays and tensors to pixels."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +13,10 @@ from torch import Tensor
 Pixels = NDArray[np.uint8]
 """[H, W, 3] RGB, 0..255."""
 
-ImageSource = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
+PictureSource = str | os.PathLike[str] | bytes | Image.Image
+"""A file's path or content, or a PIL image."""
+
+ImageSource = PictureSource | NDArray[Any] | Tensor
 
 MAX_FILE_PIXELS = 89_478_485
 """Pixels that a file may hold: from here on Pillow suspects a decompression bomb."""
@@ -21,6 +25,9 @@ FLOAT_TOLERANCE = 1e-3
 """How far rounding may carry a float pixel out of 0..1: a quarter of one step of 8 bits."""
 
 CHANNELS = (1, 3, 4)
+
+HALF = 127
+"""What is brighter than this belongs to a mask."""
 
 
 def load_image(source: ImageSource) -> Pixels:
@@ -40,12 +47,8 @@ def load_image(source: ImageSource) -> Pixels:
     shape or range, or not an image.
     """
     match source:
-        case str() | Path():
-            return _read_file(Path(source))
-        case bytes():
-            return _decode(BytesIO(source), "image")
-        case Image.Image():
-            return _from_pil(source, "image")
+        case str() | os.PathLike() | bytes() | Image.Image():
+            return _to_rgb(*_open(source, "image"))
         case np.ndarray():
             return _from_array(source)
         case Tensor():
@@ -56,16 +59,63 @@ def load_image(source: ImageSource) -> Pixels:
     )
 
 
-def _read_file(path: Path) -> Pixels:
-    if not path.exists():
-        raise FileNotFoundError(f"image file {str(path)!r} not found; looked in {Path.cwd()}")
-    if path.is_dir():
-        raise ValueError(f"image {str(path)!r} is a folder; give one of the files in it")
+def load_mask(source: PictureSource) -> NDArray[np.bool_]:
+    """Return the pixels of one object from a picture of it.
+
+    source  a file's path or content, or a PIL image, turned upright as its EXIF orientation says.
+            Of a palette picture, as DAVIS has them, all but index 0 is the object. Of a grey or
+            colour picture it is what is brighter than half, in any channel, or what is not 0 if
+            nothing exceeds 1. Alpha is dropped
+    Returns [H, W] bool.
+
+    Raises what `load_image` raises. Arrays and tensors need no loading: `Prompts` takes them.
+    """
+    if not isinstance(source, str | os.PathLike | bytes | Image.Image):
+        raise TypeError(
+            f"mask must be a path, bytes or a PIL image, got {type(source).__name__}; "
+            "arrays and tensors can be given to Prompts as they are"
+        )
+    image, name = _open(source, "mask")
+    match image.mode:
+        case "1":
+            return np.array(image)
+        case "P":
+            return np.asarray(image) != 0
+        case "PA":
+            return np.asarray(image)[..., 0] != 0
+    brightest = _to_rgb(image, name).max(axis=2)
+    return brightest > (HALF if brightest.max() > 1 else 0)
+
+
+def _open(source: PictureSource, kind: str) -> tuple[Image.Image, str]:
+    """Return a picture, decoded and upright, and what messages call it."""
+    match source:
+        case Image.Image():
+            return _upright(source, kind), kind
+        case bytes():
+            return _decode(BytesIO(source), kind), kind
+        case "":
+            raise ValueError(f"the path of the {kind} is empty; give the path of a file")
+    path = _find(Path(source), kind)
+    name = f"{kind} file {str(path)!r}"
     with path.open("rb") as file:
-        return _decode(file, f"image file {str(path)!r}")
+        return _decode(file, name), name
 
 
-def _decode(file: IO[bytes], name: str) -> Pixels:
+def _find(path: Path, kind: str) -> Path:
+    try:
+        path = path.expanduser()
+        found = path.exists()
+    except (OSError, RuntimeError):  # a path too long, a home of nobody
+        found = False
+    if not found:
+        raise FileNotFoundError(f"{kind} file {str(path)!r} not found; looked in {Path.cwd()}")
+    if path.is_dir():
+        raise ValueError(f"{kind} {str(path)!r} is a folder; give one of the files in it")
+    return path
+
+
+def _decode(file: IO[bytes], name: str) -> Image.Image:
     """Decode an image file; `name` stands for it in messages."""
     bomb = (
         f"{name} has more than {MAX_FILE_PIXELS / 1e6:.0f} megapixels; scale it down, or decode "
@@ -77,22 +127,26 @@ def _decode(file: IO[bytes], name: str) -> Pixels:
         raise ValueError(f"{name} is not in an image format that Pillow can read") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(bomb) from error
-    except Exception as error:  # for the reason in _from_pil
+    except Exception as error:  # for the reason in _upright
         raise ValueError(f"{name} is damaged: {error}") from error
     if image.width * image.height > MAX_FILE_PIXELS:
         raise ValueError(bomb)
-    return _from_pil(image, name)
+    return _upright(image, name)
 
 
-def _from_pil(image: Image.Image, name: str) -> Pixels:
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    """Decode a picture, and turn it as its EXIF orientation says."""
     if not (image.width and image.height):
         raise ValueError(f"{name} is empty: width {image.width}, height {image.height}")
     try:
-        image = ImageOps.exif_transpose(image)  # decodes
+        return ImageOps.exif_transpose(image)  # decodes
     # On damaged files Pillow raises whatever its parsers run into: OSError, SyntaxError,
     # struct.error, IndexError and more.
     except Exception as error:
         raise ValueError(f"{name} is damaged or truncated: {error}") from error
+
+
+def _to_rgb(image: Image.Image, name: str) -> Pixels:
     match image.mode:
         case "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":  # Pillow would cut, not scale, these
             return _from_array(np.asarray(image))

@@ -1,6 +1,7 @@
 """From a model's name, file or hub id to a Predictor; downloads and converts what is missing."""
 
 import difflib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def load(
 def cache_folder() -> Path:
     """Return where converted weights are kept: $GLEE_HOME, else glee in the user's cache."""
     if home := os.environ.get("GLEE_HOME"):
-        return Path(home)
+        return Path(home).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "glee"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "glee"
@@ -73,7 +74,7 @@ def _load_network(source: str | Path) -> GLEE:
     if name in RELEASED:
         return load_model(_released(name))
     path = Path(source).expanduser()
-    if path.is_file() or path.suffix in (".safetensors", ".pth") or isinstance(source, Path):
+    if isinstance(source, Path) or path.is_file() or _looks_like_path(name):
         return _load_file(path)
     user, slash, repository = name.partition("/")
     if slash and user and repository and "/" not in repository:
@@ -84,6 +85,10 @@ def _load_network(source: str | Path) -> GLEE:
         f"unknown model {name!r}; choose from {', '.join(RELEASED)}{hint}, or give the path of a "
         "weight file or a hub repository user/name"
     )
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.endswith((".safetensors", ".pth", ".pt"))
 
 
 def _load_file(path: Path) -> GLEE:
@@ -105,7 +110,7 @@ def _released(name: str) -> Path:
                 f"the weights of {name!r} are not in {target} and cannot be downloaded "
                 f"({error}). Fetch https://huggingface.co/spaces/{SPACE}/resolve/main/{official} "
                 f"on any machine and run: glee convert {Path(official).name} {target}"
-            ) from error
+            ) from None
         convert_file(source, target)
     return target
 
@@ -118,8 +123,13 @@ def _download(repository: str, file: str, kind: Literal["model", "space"]) -> Pa
     from huggingface_hub import hf_hub_download  # noqa: PLC0415  # 0.3 s, for downloads only
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # each retry is a line; the reason is told once, below
     try:
         return Path(hf_hub_download(repository, file, repo_type=kind))
     except (OSError, HfHubHTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise FileNotFoundError(f"{kind} {repository}, {file}: {reason}") from error
+        raise FileNotFoundError(f"{kind} {repository}, {file}: {reason}") from None
+    finally:
+        log.setLevel(level)

@@ -33,6 +33,11 @@ class Selection:
     masks: bool = True
     clip: bool = True
 
+    @property
+    def reads_masks(self) -> bool:
+        """Whether masks are needed, be it for scores only."""
+        return self.masks or self.scoring == "pair"
+
     def __post_init__(self) -> None:
         if self.scoring not in get_args(Scoring):
             raise ValueError(
@@ -71,25 +76,20 @@ def find_objects(
 ) -> Found:
     """Choose and place the objects of one row of a batch.
 
-    mask_features  [B, C, h, w]
+    mask_features  [B, C, h, w]; read for masks, and for the scores of pairs
     Only the masks of queries that are chosen are computed.
     """
     query, labels, scores = _choose(outputs, row, selection)
-    masks: Tensor | None = None
-    if selection.masks or selection.scoring == "pair":
-        distinct, place = query.unique(return_inverse=True)
-        kernels = outputs.kernels[row, distinct]
-        logits = torch.einsum("nc,chw->nhw", kernels, mask_features[row])
-        masks, quality = render_masks(
-            logits + outputs.kernel_bias[row, distinct, None, None],
-            padded=geometry.padded,
-            resized=geometry.content,
-            original=geometry.original,
-        )
-        if selection.scoring == "pair":
-            scores = scores * quality[place]
-        masks = masks[place] if selection.masks else None
     boxes = geometry.boxes_to_original(outputs.boxes_cxcywh[row, query], clip=selection.clip)
+    if selection.scoring != "pair":
+        masks = None
+        if selection.masks:
+            masks, _ = _render(outputs, mask_features, row, query, geometry)
+        return Found(query, labels, scores, boxes, masks)
+    # A query may stand in several pairs; its mask is rendered once.
+    distinct, place = query.unique(return_inverse=True)
+    masks, quality = _render(outputs, mask_features, row, distinct, geometry)
+    scores = scores * quality[place]
     order = scores.argsort(descending=True, stable=True)
     order = order[_above(scores[order], selection.threshold)]
     return Found(
@@ -97,7 +97,24 @@ def find_objects(
         labels[order],
         scores[order],
         boxes[order],
-        masks[order] if masks is not None else None,
+        masks[place[order]] if selection.masks else None,
+    )
+
+
+def _render(
+    outputs: ObjectOutputs,
+    mask_features: Tensor,
+    row: int,
+    query: Tensor,
+    geometry: ImageGeometry,
+) -> tuple[Tensor, Tensor]:
+    """Return the masks [N, H, W] of some queries, at the original size, and their quality [N]."""
+    logits = torch.einsum("nc,chw->nhw", outputs.kernels[row, query], mask_features[row])
+    return render_masks(
+        logits + outputs.kernel_bias[row, query, None, None],
+        padded=geometry.padded,
+        resized=geometry.content,
+        original=geometry.original,
     )
 
 
@@ -110,7 +127,9 @@ def _choose(
     if selection.scoring == "pair":
         flat = logits.flatten()
         best, index = flat.topk(min(selection.max_objects, len(flat)))
-        return index // logits.shape[1], index % logits.shape[1], best.sigmoid()
+        # The quality that they are multiplied with is at most 1.
+        index = index[_above(best.sigmoid(), selection.threshold)]
+        return index // logits.shape[1], index % logits.shape[1], flat[index].sigmoid()
     best, labels = logits.max(dim=1)
     if selection.scoring == "confidence":
         best = outputs.confidence[row].float()

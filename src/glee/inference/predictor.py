@@ -1,11 +1,13 @@
 """Predictor: images and prompts to instances."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, overload
 
 import torch
+from torch import Tensor
 
 from glee.inference.images import ImageSource, load_image
 from glee.inference.postprocess import Found, Scoring, Selection, find_objects
@@ -14,35 +16,51 @@ from glee.inference.regions import rasterise
 from glee.inference.text import TextCache, Vocabulary
 from glee.model.glee import GLEE
 from glee.model.interfaces import ImageFeatures, PromptBatch, TextTokens
-from glee.model.text.tokenizer import clip_tokenizer
+from glee.model.text.build import build_tokenizer
 from glee.prompts import PointMark, Prompts, clean_expression
 from glee.results import Instances
 
-# Prompts of one image that pass the network together; each holds a copy of the image's features.
+# Prompts of one image that pass the network together, and the cells that they may have in all:
+# each refines its own copy of the image's cells, about 200 MB of temporaries for 20,000 of them.
 ROWS_AT_ONCE = 8
+CELLS_AT_ONCE = 50_000
 
 # For names, the threshold of the published demo.
 DEFAULT_THRESHOLD = 0.2
 DEFAULT_MAX_OBJECTS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EncodedImage:
-    """An image behind the image encoder, for one network; may be prompted again and again."""
+    """An image behind the image encoder; may be prompted again and again.
+
+    network  fingerprint of the network that encoded it
+    """
 
     features: ImageFeatures
     geometry: ImageGeometry
+    network: str
+
+    def __repr__(self) -> str:
+        height, width = self.geometry.original
+        return f"<EncodedImage: {height}x{width} pixels, {self.features.cells.shape[1]} cells>"
 
 
 class Predictor:
     """Finds what prompts ask for in images.
 
-    The network is put into evaluation mode, and moved to `device` if that is given. It must not
-    be trained while a predictor holds it: text that was encoded before would be out of date.
+    The network works in evaluation mode and, if `device` is given, is moved there. It must not be
+    trained while a predictor holds it: text that was encoded before would be out of date.
 
-    dtype  float32; or bfloat16 or float16, in which then most of the network computes, while
-           text, sampling, boxes and scores stay in float32. Raises ValueError for another one,
-           and for float16 on a CPU, which is slower there and less exact than bfloat16
+    model   weights in float32
+    device  such as "cpu", "cuda:1" or "mps"
+    dtype   float32; or bfloat16 or float16, in which then most of the network computes, while
+            text, sampling, boxes and scores stay in float32
+    seed    of the random choice of points inside a marked region, in the order of the original;
+            without it they are spread evenly
+
+    Raises ValueError for a device that this machine lacks, for another dtype, for float16 on a
+    CPU, which is slower there and less exact than bfloat16, and for weights of another dtype.
     """
 
     def __init__(
@@ -51,11 +69,20 @@ class Predictor:
         *,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
+        seed: int | None = None,
     ) -> None:
-        self.model = model.eval() if device is None else model.eval().to(device)
-        self.dtype = dtype
+        _require_float32(model)
+        if device is not None:
+            model = model.to(_require_device(device))
+        # Convolutions read this layout up to twice as fast, and cells come out of it for free.
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.dtype, self.seed = dtype, seed
         _require_dtype(dtype, self.device)
-        self._text = TextCache(self.model, clip_tokenizer())
+        self._text = TextCache(self.model, build_tokenizer(model.config.text))
+
+    def __repr__(self) -> str:
+        backbone = self.model.config.backbone.kind
+        return f"<Predictor: GLEE with {backbone} on {self.device}, {self.dtype}>"
 
     @property
     def device(self) -> torch.device:
@@ -129,12 +156,15 @@ class Predictor:
     def encode(self, image: ImageSource) -> EncodedImage:
         """Run the image encoder, so that `predict` on the result need not."""
         pixels, geometry = preprocess(load_image(image), self.model.config.resize)
-        with self._autocast():
-            return EncodedImage(self.model.encode_image(pixels[None].to(self.device)), geometry)
+        batch = pixels[None].to(self.device, memory_format=torch.channels_last)
+        with self._evaluating(), self._autocast():
+            features = self.model.encode_image(batch)
+        return EncodedImage(features, geometry, self._text.network)
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Encode a list of names once, to be given to `predict` in its place, or saved."""
-        return self._text.vocabulary(Prompts.coerce(names).categories)
+        with self._evaluating():
+            return self._text.vocabulary(Prompts(categories=names).categories)
 
     def load_vocabulary(self, path: str | Path) -> Vocabulary:
         """Read a vocabulary that `Vocabulary.save` wrote for the same network.
@@ -143,6 +173,16 @@ class Predictor:
         for another network.
         """
         return self._text.load(path)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Switch off what only training does, should someone have switched it on."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(training)
 
     def _autocast(self) -> torch.autocast:
         lower = self.dtype is not torch.float32
@@ -186,7 +226,13 @@ class Predictor:
         selection: Selection,
     ) -> Instances:
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
-        rows = list(self._detect(encoded, prompts, selection))
+        for name, value in (("image", encoded), ("vocabulary", prompts)):
+            if isinstance(value, EncodedImage | Vocabulary) and value.network != self._text.network:
+                raise ValueError(
+                    f"the {name} was encoded by another network; encode it with this predictor"
+                )
+        with self._evaluating():
+            rows = list(self._detect(encoded, prompts, selection))
         return _join(rows, prompts, encoded.geometry)
 
     def _detect(
@@ -194,19 +240,28 @@ class Predictor:
     ) -> Iterator[Found]:
         """Yield what is found for each row: one for names, else one per expression or mark."""
         image = encoded.features
-        for batch in self._batches(prompts, encoded.geometry):
+        most = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // image.cells.shape[1]))
+        for batch in self._batches(prompts, encoded.geometry, most):
             rows = batch.num_rows
             with self._autocast():
-                outputs = self.model.detect(image.repeat(rows), batch)
+                outputs = self.model.detect(
+                    image.repeat(rows),
+                    batch,
+                    masks=selection.reads_masks,
+                    generator=self._generator(),
+                )
             for row in range(rows):
                 yield find_objects(
                     outputs.final, outputs.mask_features, row, encoded.geometry, selection
                 )
 
+    def _generator(self) -> torch.Generator | None:
+        return None if self.seed is None else torch.Generator().manual_seed(self.seed)
+
     def _batches(
-        self, prompts: Prompts | Vocabulary, geometry: ImageGeometry
+        self, prompts: Prompts | Vocabulary, geometry: ImageGeometry, most: int
     ) -> Iterator[PromptBatch]:
-        """Encode the prompts of one image, in batches of rows that pass the network together."""
+        """Encode the prompts of one image, in batches of at most so many rows."""
         if isinstance(prompts, Vocabulary):
             yield PromptBatch(prompts.prompt)
             return
@@ -214,10 +269,10 @@ class Predictor:
         if prompts.marks:
             self._check_marks(prompts)
             regions = rasterise(prompts.marks, geometry).to(self.device)
-            for part in torch.arange(len(prompts.marks)).split(ROWS_AT_ONCE):
+            for part in torch.arange(len(prompts.marks)).split(most):
                 yield PromptBatch(text.take(torch.zeros_like(part)), regions.take(part))
         elif prompts.expressions:
-            for part in torch.arange(len(prompts.expressions)).split(ROWS_AT_ONCE):
+            for part in torch.arange(len(prompts.expressions)).split(most):
                 yield PromptBatch(text.take(part))
         else:
             yield PromptBatch(text)
@@ -249,6 +304,29 @@ class Predictor:
             )
 
 
+def _require_float32(model: GLEE) -> None:
+    others = {str(p.dtype) for p in model.parameters()} - {"torch.float32"}
+    if others:
+        raise ValueError(
+            f"the network has weights in {', '.join(sorted(others))}; give it in float32, and "
+            "dtype=torch.bfloat16 to compute in less"
+        )
+
+
+def _require_device(device: torch.device | str) -> torch.device:
+    try:
+        wanted = torch.device(device)
+        torch.empty(0, device=wanted)
+    # Each backend says in its own way that it is not there.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        best = torch.accelerator.current_accelerator(check_available=True)
+        there = "cpu" if best is None else f"cpu, {best}"
+        raise ValueError(
+            f"device {str(device)!r} is not available here; there is: {there}"
+        ) from error
+    return wanted
+
+
 def _require_dtype(dtype: torch.dtype, device: torch.device) -> None:
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
         raise ValueError(f"dtype must be torch.float32, bfloat16 or float16, got {dtype}")
@@ -264,6 +342,10 @@ def _join(rows: list[Found], prompts: Prompts | Vocabulary, geometry: ImageGeome
     ids = torch.cat([torch.full_like(row.labels, n) for n, row in enumerate(rows)])
     scores = torch.cat([row.scores for row in rows])
     masks = [row.masks for row in rows if row.masks is not None]
+    if len(masks) == 1:  # full masks are large: no copy
+        merged: Tensor | None = masks[0]
+    else:
+        merged = torch.cat(masks) if masks else None
     described = isinstance(prompts, Prompts) and bool(prompts.expressions)
     marked = isinstance(prompts, Prompts) and bool(prompts.marks)
     found = Instances(
@@ -272,10 +354,11 @@ def _join(rows: list[Found], prompts: Prompts | Vocabulary, geometry: ImageGeome
         labels=ids if described and not marked else torch.cat([row.labels for row in rows]),
         names=prompts.names,
         image_size=geometry.original,
-        masks=torch.cat(masks) if masks else None,
+        masks=merged,
         prompt_ids=ids if described or marked else None,
     )
-    return found if marked else found[scores.argsort(descending=True, stable=True)]
+    sorted_already = marked or len(rows) == 1
+    return found if sorted_already else found[scores.argsort(descending=True, stable=True)]
 
 
 def _match_prompts(

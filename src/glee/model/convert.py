@@ -3,6 +3,7 @@
 import pickle
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from glee.config import GleeConfig
-from glee.model.infer_config import infer_config
+from glee.model.infer_config import RELEASED_SIZES, UnseenSizes, infer_config
 from glee.model.released_names import (
     ALIASES,
     EARLY_FUSION,
@@ -62,12 +63,16 @@ class Conversion:
     ignored: Mapping[str, str]
 
 
-def convert_file(source: Path, target: Path, *, keep_training: bool = False) -> Conversion:
-    """Convert a released checkpoint (.pth) to a weight file of ours.
+def convert_file(
+    source: str | Path, target: str | Path, *, keep_training: bool = False
+) -> Conversion:
+    """Convert a released checkpoint (.pth) to a weight file of ours (.safetensors).
 
-    With `keep_training` the entries that only training reads are stored too. Nothing is written
-    if anything is wrong; see `read_released` and `convert_state` for the errors.
+    A leading ~ of either path is the home folder. With `keep_training` the entries that only
+    training reads are stored too. Nothing is written if anything is wrong; see `read_released`
+    and `convert_state` for the errors.
     """
+    source, target = Path(source).expanduser(), Path(target).expanduser()
     conversion = convert_state(read_released(source))
     training = conversion.training if keep_training else {}
     save_weights(
@@ -88,14 +93,18 @@ def read_released(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that are then refused anyway
             content = torch.load(path, map_location="cpu", weights_only=True)
+    # None of these repeats torch's text, which advises to load such files unsafely.
     except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)", str(error))
         raise ValueError(
-            f"{path} is refused: it holds more than tensors, or is no checkpoint. Loading it "
-            f"could run code that it contains. ({str(error).splitlines()[0]})"
+            f"{path} is refused: it holds more than tensors{f' ({found[1]})' if found else ''}, or "
+            "is no checkpoint. Loading it could run code that it contains."
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    except Exception as error:  # bytes that are no pickle lead an unpickler to any error at all
         raise ValueError(
-            f"{path} is not a readable checkpoint, or is cut short: {error}"
+            f"{path} is not a readable checkpoint, or is cut short ({type(error).__name__})"
         ) from error
     return unwrap_state(content, str(path))
 
@@ -105,6 +114,9 @@ def unwrap_state(content: object, source: str) -> dict[str, Tensor]:
 
     Training checkpoints keep it under "model" or "state_dict"; names may start with "module."
     and "glee.".
+
+    Raises ValueError if there is no such table, if it holds anything but tensors, or if two names
+    are the same without their prefixes.
     """
     for wrapper in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -114,23 +126,28 @@ def unwrap_state(content: object, source: str) -> dict[str, Tensor]:
     bad = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
     if bad:
         raise ValueError(f"{source} holds entries that are not tensors: {list_names(bad)}")
-    return {
-        str(name).removeprefix("module.").removeprefix("glee."): value
-        for name, value in content.items()
-    }
+    short = [str(name).removeprefix("module.").removeprefix("glee.") for name in content]
+    twice = sorted(name for name, count in Counter(short).items() if count > 1)
+    if twice:
+        raise ValueError(
+            f"{source} holds entries twice, under different prefixes: {list_names(twice)}"
+        )
+    return dict(zip(short, content.values(), strict=True))
 
 
-def convert_state(state: Mapping[str, Tensor], *, num_queries: int = 300) -> Conversion:
+def convert_state(state: Mapping[str, Tensor], unseen: UnseenSizes = RELEASED_SIZES) -> Conversion:
     """Convert the tensors of a released checkpoint, named as `unwrap_state` leaves them.
 
-    `num_queries` is the one size of the network that no tensor shows.
+    Numbers of any precision become float32.
+
+    unseen  sizes of the network that no tensor shows
 
     Raises ValueError that lists the names of unknown entries, of missing ones, of copies that
-    differ, and of tensors of a shape that does not fit.
+    differ, and of tensors whose shape or type does not fit.
     """
-    state = _drop_copies(state)
+    state = _drop_copies(_in_full_precision(state))
     kept, training, ignored = _sort_out(state)
-    config = infer_config(state, num_queries=num_queries)
+    config = infer_config(state, unseen)
     weights: dict[str, Tensor] = {}
     unknown = []
     for name, value in _unpack_attention(kept).items():
@@ -158,6 +175,11 @@ def rename(official: str) -> str | None:
                 rest = re.sub(pattern, replacement, rest, count=1)
             return part.ours + rest
     return None
+
+
+def _in_full_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turn numbers of other precision into float32; whole ones (tables of indices) stay."""
+    return {n: v.float() if v.is_floating_point() else v for n, v in state.items()}
 
 
 def _drop_copies(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,5 +1,7 @@
 """Image cells read the prompt, once, before the pixel decoder."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,34 @@ from glee.model.interfaces import FoldedTokens
 # very long prompts a block has a least number of cells, since each block reads all tokens anew.
 SCORES_AT_ONCE = 2**22
 LEAST_CELLS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Folded tokens as factors of matrix products; those that all images share lack the B.
+
+    keys    [B, C, M * L]
+    bias    [B, 1, M * L]
+    values  [B, M * L, C]
+    """
+
+    keys: Tensor
+    bias: Tensor
+    values: Tensor
+
+    @staticmethod
+    def of(folded: FoldedTokens, cells: Tensor) -> "_Part":
+        keys, bias, values = (
+            folded.keys.flatten(1, 2).transpose(1, 2),
+            folded.bias.flatten(1, 2)[:, None],
+            folded.values.flatten(1, 2),
+        )
+        if torch.is_autocast_enabled(cells.device.type):  # once, not in every block
+            dtype = torch.get_autocast_dtype(cells.device.type)
+            keys, values = keys.to(dtype), values.to(dtype)
+        if len(keys) == 1:
+            return _Part(keys[0], bias[0], values[0])
+        return _Part(keys, bias, values)
 
 
 class EarlyFusion(nn.Module):
@@ -53,31 +83,32 @@ class EarlyFusion(nn.Module):
             values=self._split(self.value(tokens)) @ out_weight.permute(1, 2, 0),
         )
 
-    def forward(self, cells: Tensor, folded: FoldedTokens) -> Tensor:
-        """Return the image cells [B, S, C] after they have read the prompt."""
-        cells = self.image_norm(cells)
-        if len(folded.keys) == 1:
-            read = self._read(cells.flatten(0, 1)[None], folded).view(cells.shape)
-        else:
-            read = self._read(cells, folded)
-        # The residual starts from the normalised cells, as in the released model.
-        return cells + self.gain * (read + self.out.bias)
+    def forward(self, cells: Tensor, *prompts: FoldedTokens) -> Tensor:
+        """Return the image cells [B, S, C] after they have read the prompts as one.
 
-    def _read(self, cells: Tensor, folded: FoldedTokens) -> Tensor:
-        """Attend from cells [B, S, C] to tokens of the same B, a block of cells at a time."""
-        keys = folded.keys.flatten(1, 2).transpose(1, 2)  # [B, C, M*L]
-        bias = folded.bias.flatten(1, 2)[:, None]
-        values = folded.values.flatten(1, 2)
-        # Heads share their query, the cell itself, so that all of them are one product; and the
-        # sum over heads that the folded values ask for is the inner sum of the second one.
+        Each part of the prompt has B rows, or one row that all images share.
+        """
+        cells = self.image_norm(cells)
+        parts = [_Part.of(prompt, cells) for prompt in prompts]
+        width = len(cells) * sum(part.keys.shape[-1] for part in parts)
         block = cells.shape[1]
         if not torch.compiler.is_compiling():
-            block = max(LEAST_CELLS, SCORES_AT_ONCE // (len(cells) * keys.shape[2]))
-        parts = []
-        for part in cells.split(block, dim=1):
-            scores = torch.baddbmm(bias, part, keys).unflatten(2, (self.num_heads, -1))
-            parts.append(self.dropout(scores.softmax(-1)).flatten(2) @ values)
-        return torch.cat(parts, dim=1)
+            block = max(LEAST_CELLS, SCORES_AT_ONCE // width)
+        read = [self._read(some, parts) for some in cells.split(block, dim=1)]
+        # The residual starts from the normalised cells, as in the released model.
+        return cells + self.gain * (torch.cat(read, dim=1) + self.out.bias)
+
+    def _read(self, cells: Tensor, parts: "list[_Part]") -> Tensor:
+        """Attend from a block of cells [B, s, C] to all tokens."""
+        # Heads share their query, the cell itself, so that all of them are one product; and the
+        # sum over heads that the folded values ask for is the inner sum of the second one.
+        scores = [
+            (cells @ part.keys + part.bias).unflatten(2, (self.num_heads, -1)) for part in parts
+        ]  # [B, s, M, L] each
+        weights = self.dropout(torch.cat(scores, dim=-1).softmax(-1))
+        shares = weights.split([each.shape[-1] for each in scores], dim=-1)
+        read = [share.flatten(2) @ part.values for share, part in zip(shares, parts, strict=True)]
+        return torch.stack(read).sum(0)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, L, M*D] -> [B, M, L, D]."""

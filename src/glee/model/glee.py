@@ -18,7 +18,8 @@ from glee.model.neck import Neck
 from glee.model.object_decoder import Guides, ObjectDecoder, join_queries
 from glee.model.pixel_decoder import PixelDecoder
 from glee.model.query_selection import QuerySelection
-from glee.model.text.clip import ClipText, pool_tokens
+from glee.model.text.clip import pool_tokens
+from glee.model.text.encoder import TextEncoder
 from glee.model.visual_prompts import PointSampler, TemplateEncoder
 
 
@@ -28,7 +29,7 @@ class GLEE(nn.Module):
     `backbone` maps pixels [B, 3, H, W] to a FeaturePyramid.
     """
 
-    def __init__(self, config: GleeConfig, backbone: nn.Module, text_encoder: ClipText) -> None:
+    def __init__(self, config: GleeConfig, backbone: nn.Module, text_encoder: TextEncoder) -> None:
         super().__init__()
         self.config = config
         self.backbone, self.text_encoder = backbone, text_encoder
@@ -75,17 +76,22 @@ class GLEE(nn.Module):
         image: ImageFeatures,
         prompts: PromptBatch,
         *,
+        masks: bool = True,
         every_layer: bool = False,
         extra: ExtraQueries | None = None,
         generator: torch.Generator | None = None,
     ) -> GleeOutputs:
-        """Find what the prompts ask for in images that are already encoded; as `forward`."""
+        """Find what the prompts ask for in images that are already encoded; as `forward`.
+
+        Without `masks` the mask features are not computed.
+        """
         template = self._encode_template(image, prompts)
-        tokens = prompts.text.folded
-        if template is not None:
-            tokens = tokens.join(self.early_fusion.fold(template))
-        cells = self.early_fusion(image.cells, tokens)
-        levels, mask_features = self.pixel_decoder(cells, image.shapes, image.lateral)
+        marked = () if template is None else (self.early_fusion.fold(template),)
+        cells = self.early_fusion(image.cells, prompts.text.folded, *marked)
+        levels = self.pixel_decoder(cells, image.shapes)
+        mask_features = levels[0].new_zeros(*levels[0].shape[:2], 0, 0)
+        if masks:
+            mask_features = self.pixel_decoder.mask_features(levels[0], image.lateral)
         # What follows is little work and needs all digits: boxes, choices, similarities.
         dtype = self.text_projection.weight.dtype
         with torch.autocast(cells.device.type, enabled=False):

@@ -64,17 +64,6 @@ class FoldedTokens:
     bias: Tensor
     values: Tensor
 
-    def join(self, other: "FoldedTokens") -> "FoldedTokens":
-        """Concatenate along the tokens; a batch of one is shared by all rows of the other."""
-        rows = max(len(self.keys), len(other.keys))
-        pairs = ((self.keys, other.keys), (self.bias, other.bias), (self.values, other.values))
-        return FoldedTokens(
-            *(
-                torch.cat([a.expand(rows, *a.shape[1:]), b.expand(rows, *b.shape[1:])], dim=2)
-                for a, b in pairs
-            )
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class TextTokens:
@@ -215,11 +204,14 @@ class ObjectOutputs:
 
     def split(self, count: int) -> tuple["ObjectOutputs", "ObjectOutputs"]:
         """Return the predictions of the first `count` queries, and those of the others."""
-        first, others = (
-            ObjectOutputs(*(getattr(self, field.name)[:, part] for field in fields(self)))
-            for part in (slice(count), slice(count, None))
-        )
-        return first, others
+        return self._map(lambda value: value[:, :count]), self._map(lambda value: value[:, count:])
+
+    def float(self) -> "ObjectOutputs":
+        """Return the same in float32."""
+        return self._map(lambda value: value.float())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "ObjectOutputs":
+        return ObjectOutputs(*(change(getattr(self, field.name)) for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +219,8 @@ class GleeOutputs:
     """What one forward pass computes.
 
     final          predictions of the last decoder layer
-    mask_features  [B, C, h, w] at the finest resolution, shared by all queries
+    mask_features  [B, C, h, w] at the finest resolution, shared by all queries; h and w are 0 if
+                   no masks were wanted
     visual         the tokens of the marked objects, if any were
     auxiliary      predictions of the initial queries and of all layers but the last; for losses
     proposals      predictions of the chosen cells; for losses

@@ -51,14 +51,10 @@ class PixelDecoder(nn.Module):
             width, width, 3, groups=config.norm_groups, stride=1, bias=False
         )
 
-    def forward(
-        self, cells: Tensor, shapes: LevelShapes, lateral: Tensor
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Return the refined levels and the mask features.
+    def forward(self, cells: Tensor, shapes: LevelShapes) -> tuple[Tensor, ...]:
+        """Return the refined levels, each [B, C, h_i, w_i].
 
-        cells    [B, S, C]     cells that have read the prompt, finest level first
-        lateral  [B, C, h, w]  the backbone's finest map
-        Returns the levels, each [B, C, h_i, w_i], and the mask features [B, C, h, w].
+        cells  [B, S, C]  cells that have read the prompt, finest level first
         """
         width = cells.shape[-1]
         position = torch.cat(
@@ -70,11 +66,18 @@ class PixelDecoder(nn.Module):
         centres = cell_centres(shapes, cells)[None]
         for layer in self.layers:
             cells = layer(cells, position, centres, shapes)
-        levels = tuple(
+        return tuple(
             level.transpose(1, 2).unflatten(2, shape)
             for level, shape in zip(
                 cells.split([h * w for h, w in shapes], dim=1), shapes, strict=True
             )
         )
-        finest = lateral + resize_bilinear(levels[0], (lateral.shape[2], lateral.shape[3]))
-        return levels, F.relu(self.output(finest))
+
+    def mask_features(self, finest: Tensor, lateral: Tensor) -> Tensor:
+        """Return the mask features [B, C, h, w].
+
+        finest   [B, C, h_0, w_0]  the finest refined level
+        lateral  [B, C, h, w]      the backbone's finest map
+        """
+        size = (lateral.shape[2], lateral.shape[3])
+        return F.relu(self.output(lateral + resize_bilinear(finest, size)))

@@ -110,6 +110,10 @@ class PointSampler(nn.Module):
         levels     refined maps [B, C, h_i, w_i], finest first
         generator  chooses the points at random; without it they are spread evenly
         """
+        if generator is not None:
+            # The original first draws points that it never uses; the same seed then gives the
+            # same points.
+            choose_points(regions.token_masks, self.max_points, generator)
         signs = [(regions.token_masks, 0)]
         if regions.negative_masks is not None:
             signs.append((regions.negative_masks, 1))

@@ -39,8 +39,13 @@ def save_weights(
 
 
 def save_model(path: Path, model: GLEE, *, origin: str = "") -> None:
-    """Write a network; loading the file gives the same network, bit by bit."""
-    save_weights(path, model.config, model.state_dict(), origin=origin)
+    """Write a network; loading the file gives the same network, bit by bit.
+
+    Raises ValueError if its weights are not float32, which could not be loaded.
+    """
+    weights = model.state_dict()
+    check_fit(model.config, weights)
+    save_weights(path, model.config, weights, origin=origin)
 
 
 def read_config(path: Path) -> tuple[GleeConfig, str]:
@@ -90,7 +95,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 def model_from_weights(config: GleeConfig, weights: Mapping[str, Tensor]) -> GLEE:
     """Return the network of a configuration with given weights, in evaluation mode.
 
-    Raises ValueError that lists names and shapes if they do not fit.
+    Raises ValueError that lists names, shapes and types if they do not fit.
     """
     check_fit(config, weights)
     with torch.device("meta"):
@@ -102,22 +107,30 @@ def model_from_weights(config: GleeConfig, weights: Mapping[str, Tensor]) -> GLE
 def check_fit(config: GleeConfig, weights: Mapping[str, Tensor]) -> None:
     """Compare weights with what the network of a configuration needs.
 
-    Raises ValueError that lists missing and unexpected names and shapes that differ.
+    Raises ValueError that lists missing and unexpected names, shapes that differ, and types other
+    than float32.
     """
     with torch.device("meta"):
         needed = build_glee(config).state_dict()
     missing, unexpected = needed.keys() - weights.keys(), weights.keys() - needed.keys()
-    misfits = [
+    common = sorted(needed.keys() & weights.keys())
+    misshapen = [
         f"{name} {list(weights[name].shape)} instead of {list(needed[name].shape)}"
-        for name in sorted(needed.keys() & weights.keys())
+        for name in common
         if weights[name].shape != needed[name].shape
+    ]
+    mistyped = [
+        f"{name} {weights[name].dtype} instead of torch.float32"
+        for name in common
+        if weights[name].dtype != torch.float32  # as all parameters and statistics are stored
     ]
     problems = [
         f"{kind}: {list_names(names)}"
         for kind, names in (
             ("missing", sorted(missing)),
             ("unexpected", sorted(unexpected)),
-            ("of another shape", misfits),
+            ("of another shape", misshapen),
+            ("of another type", mistyped),
         )
         if names
     ]

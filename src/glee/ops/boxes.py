@@ -60,3 +60,28 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
     union = box_area(first)[:, None] + box_area(second) - overlap
     # A union of zero has an overlap of zero: any positive divisor gives 0.
     return overlap / union.where(union > 0, torch.ones_like(union))
+
+
+def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the generalized intersection over union of boxes (arXiv:1902.09630, algorithm 1).
+
+    first   [..., 4]  xyxy
+    second  [..., 4]  xyxy in the same unit; the leading axes are broadcast
+    Returns [...] in -1..1; 0 for two boxes without area in one place.
+    """
+    overlap = _sides(
+        torch.maximum(first[..., :2], second[..., :2]),
+        torch.minimum(first[..., 2:], second[..., 2:]),
+    ).prod(dim=-1)
+    hull = _sides(
+        torch.minimum(first[..., :2], second[..., :2]),
+        torch.maximum(first[..., 2:], second[..., 2:]),
+    ).prod(dim=-1)
+    union = box_area(first) + box_area(second) - overlap
+    # What would be divided by zero is zero itself.
+    iou = overlap / union.where(union > 0, torch.ones_like(union))
+    return iou - (hull - union) / hull.where(hull > 0, torch.ones_like(hull))
+
+
+def _sides(low: Tensor, high: Tensor) -> Tensor:
+    return (high - low).clamp(min=0)

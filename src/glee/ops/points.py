@@ -1,6 +1,5 @@
 """Values of maps and masks at points between their cells."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,8 +11,6 @@ def sample_maps(maps: Tensor, points: Tensor) -> Tensor:
     points  [B, P, 2]  (x, y) in 0..1 of the map
     Returns [B, C, P].
     """
-    if not points.numel() or not maps.numel():
-        return maps.new_zeros(*maps.shape[:2], points.shape[1]) + 0 * maps.sum()
     sampled = F.grid_sample(maps, 2 * points[:, :, None] - 1, mode="bilinear", align_corners=False)
     return sampled.squeeze(3)
 

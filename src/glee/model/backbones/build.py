@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from glee.config import BackboneConfig, Eva02Config, ResNetConfig, SwinConfig
+from glee.config import BackboneConfig, EfficientNetConfig, Eva02Config, ResNetConfig, SwinConfig
+from glee.model.backbones.efficientnet import EfficientNet
 from glee.model.backbones.eva02 import Eva02
 from glee.model.backbones.resnet import ResNet
 from glee.model.backbones.swin import Swin
@@ -17,3 +18,5 @@ def build_backbone(config: BackboneConfig) -> nn.Module:
             return Swin(config)
         case Eva02Config():
             return Eva02(config)
+        case EfficientNetConfig():
+            return EfficientNet(config)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from glee.config import ClipTextConfig
 from glee.model.layers.attention import Attention
+from glee.model.text.encoder import TextEncoder
 from glee.model.text.tokenizer import Tokenizer
 
 
@@ -27,7 +28,7 @@ def pool_tokens(tokens: Tensor, valid: Tensor) -> Tensor:
 
 
 def encode_texts(
-    encoder: "ClipText", tokenizer: Tokenizer, texts: Sequence[str], *, batch_tokens: int = 4096
+    encoder: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str], *, batch_tokens: int = 4096
 ) -> list[Tensor]:
     """Encode texts of any number, each at its own length, and return one [T_k, C] per text.
 

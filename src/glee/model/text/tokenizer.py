@@ -1,4 +1,4 @@
-"""Texts to token ids; the byte-pair vocabulary of CLIP ships with the package."""
+"""Texts to token ids; the vocabularies of CLIP and MiniLM ship with the package."""
 
 import gzip
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ from torch import Tensor
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _CLIP_START, _CLIP_END = "<|startoftext|>", "<|endoftext|>"
 _WORD_END = "</w>"
+
+_BERT_PADDING, _BERT_UNKNOWN, _BERT_START, _BERT_END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
+_BERT_SPECIAL = (_BERT_PADDING, _BERT_UNKNOWN, _BERT_START, _BERT_END, "[MASK]")
 
 
 def clip_tokenizer() -> "Tokenizer":
@@ -50,9 +53,29 @@ def clip_tokenizer() -> "Tokenizer":
 
 def _clip_merges() -> list[tuple[str, str]]:
     """Read the pairs of pieces that CLIP joins, most frequent first."""
-    file = resources.files(__package__) / "clip_merges.txt.gz"
-    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    lines = _packaged_lines("clip_merges.txt.gz")
     return [(left, right) for left, right in (line.split(" ") for line in lines)]
+
+
+def wordpiece_tokenizer() -> "Tokenizer":
+    """Read the packaged vocabulary and return MiniLM's tokenizer.
+
+    BERT (arXiv:1810.04805), uncased: words are lower-cased, lose their accents, and are divided
+    into the longest pieces of a vocabulary of 30,522; those that continue a word begin with ##.
+    """
+    ids = {token: index for index, token in enumerate(_packaged_lines("minilm_words.txt.gz"))}
+    model = models.WordPiece(ids, unk_token=_BERT_UNKNOWN, max_input_chars_per_word=100)
+    pieces = tokenizers.Tokenizer(model)
+    pieces.normalizer = normalizers.BertNormalizer(lowercase=True)
+    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    # As published, a text that spells out a special token contains it.
+    pieces.add_special_tokens([AddedToken(token) for token in _BERT_SPECIAL])
+    return Tokenizer(pieces, start=ids[_BERT_START], end=ids[_BERT_END], padding=ids[_BERT_PADDING])
+
+
+def _packaged_lines(name: str) -> list[str]:
+    file = resources.files(__package__) / name
+    return gzip.decompress(file.read_bytes()).decode().splitlines()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Readers: one file for each format; after them, all samples look alike."""
