@@ -33,6 +33,7 @@ slow: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/work.py
 	$(BIN)/python benchmarks/vocabulary_memory.py
+	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/deformable.py
 	$(BIN)/python benchmarks/mask_losses.py
 	$(BIN)/python benchmarks/average_precision.py

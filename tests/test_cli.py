@@ -1,7 +1,10 @@
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,6 +112,7 @@ def test_images_that_fail_are_listed_and_the_others_still_run(
     printed = capsys.readouterr()
     assert code == 1
     assert "failed: missing.jpg: image file" in printed.err
+    assert "predictions.json are in" in printed.err
     assert "cut.jpg" in printed.err
     assert f"{photo}: " in printed.out
 
@@ -128,6 +132,13 @@ def test_images_of_one_name_do_not_overwrite_each_other(
     [
         ([], 2, "no prompt given"),
         (["--text", "cat,,dog"], 2, "categories"),
+        (["--text", ","], 2, "categories[0] is empty"),
+        (["--text", "cat", "--text", "dog,cat"], 2, "categories[2] repeats categories[0]"),
+        (["--text", "\udce7"], 2, r"--text '\udce7' cannot be read as text"),
+        (["--expression", "a \udce7"], 2, r"--expression 'a \udce7' cannot be read as text"),
+        (["--names", "nowhere.txt"], 1, "names file 'nowhere.txt' not found"),
+        (["--names", "photo.png"], 2, "names file 'photo.png' must be text in UTF-8"),
+        (["--names", os.devnull], 2, "has no name in it"),
         (["--text", "cat", "--model", "light"], 2, "did you mean 'lite'?"),
         (["--text", "cat", "--threshold", "7"], 2, "threshold must lie in 0..1"),
         (["--point", "5"], 2, "needs 2 numbers with commas, got '5'"),
@@ -303,7 +314,7 @@ def test_a_released_model_is_described_if_it_is_there(
 
 def test_a_model_that_is_none_is_wrong_usage_of_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "light"]) == 2
-    assert "unknown model 'light'" in capsys.readouterr().err
+    assert "(did you mean 'lite'?)" in capsys.readouterr().err
 
 
 def test_the_machine_is_described(capsys: pytest.CaptureFixture[str]) -> None:
@@ -312,3 +323,192 @@ def test_the_machine_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     facts = json.loads(capsys.readouterr().out)
     assert "cpu" in facts["devices"]
     assert set(facts["models"].values()) <= {"ready", "to be downloaded"}
+
+
+def run_glee(
+    *arguments: str, encoding: str = "utf-8", **options: Any
+) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "glee", *arguments],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        check=False,
+        **options,
+    )
+
+
+def test_names_that_the_terminal_lacks_are_printed_as_codes(photo: str, weights: str) -> None:
+    words = ["--text", "狗", "--threshold", "0", "--model", weights]
+
+    done = run_glee("predict", photo, *words, encoding="cp1252", capture_output=True)
+
+    assert done.returncode == 0, done.stderr
+    assert rb"\u72d7 0." in done.stdout
+    assert Path("glee_out/predictions.json").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other errors for it")
+def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = run_glee("info", stdout=writer, stderr=subprocess.PIPE)
+
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_model_is_loaded(
+    photo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", photo, "--text", "cat", "--out", "photo.png/out"]) == 1
+    assert "cannot write to --out photo.png" in capsys.readouterr().err
+
+
+def test_nothing_is_written_if_no_image_can_be_read(
+    weights: str, tmp_path: Path, photo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(photo).write_text("no image")
+
+    assert main(["predict", photo, "--text", "cat", "--model", weights]) == 1
+
+    printed = capsys.readouterr().err
+    assert "failed: " in printed
+    assert "are in" not in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_failures_are_listed_also_after_an_interruption(
+    weights: str,
+    photo: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glee.cli.predict._as_text", interrupt)
+
+    assert main(["predict", "missing.jpg", photo, "--text", "cat", "--model", weights]) == 130
+    assert "failed: missing.jpg" in capsys.readouterr().err
+    assert Path("glee_out/predictions.json").is_file()
+
+
+def test_results_are_not_printed_into_the_line_of_the_bar(
+    photo: str, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    assert main(["predict", photo, photo, "--text", "cat", "--model", weights]) == 0
+
+    shown = [line.rsplit("\r", 1)[-1] for line in terminal.getvalue().split("\n")]
+    assert sum(line.startswith(f"{photo}: ") for line in shown) == 2
+
+
+def test_marks_are_told_apart_by_kind_and_number(
+    photo: str, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = ["--box", "30,20,50,40", "--point", "40,30", "--box", "5,5,20,20"]
+
+    assert main(["predict", photo, *marks, "--model", weights]) == 0
+
+    lines = capsys.readouterr().out.splitlines()[1:]
+    kinds = [line.split(":")[0].strip() for line in lines]
+    assert kinds == ["point 1", "box 1", "box 2"]
+    report = json.loads(Path("glee_out/predictions.json").read_text())
+    assert [one["prompt_id"] for one in report["annotations"]] == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_images_that_are_all_missing_are_noticed_before_the_model_is_loaded(
+    photo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(photo).unlink()
+
+    assert main(["predict", photo, "x" * 300, "~nobody/a.jpg", "--text", "cat"]) == 1
+    assert capsys.readouterr().err.count("failed: ") == 3
+    assert not Path("glee_out").exists()
+
+
+def predicted(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_folders_and_patterns_stand_for_the_images_in_them(
+    photo: str, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in").mkdir()
+    for name in ("b.PNG", "a.png", ".hidden.png", "notes.txt", "[c].png"):
+        Path("in", name).write_bytes(Path(photo).read_bytes())
+    rest = ["--text", "cat", "--model", weights, "--json"]
+
+    assert main(["predict", "in", *rest]) == 0
+    assert predicted(capsys) == [str(Path("in", name)) for name in ("[c].png", "a.png", "b.PNG")]
+    assert main(["predict", "in/[ab].*", "in/[c].png", *rest]) == 0
+    assert predicted(capsys) == [str(Path("in", name)) for name in ("a.png", "b.PNG", "[c].png")]
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("in", "folder 'in' holds no image"),
+        ("*.bmp", "IMAGE '*.bmp' matches no file"),
+        ("https://a.org/b.jpg", "IMAGE 'https://a.org/b.jpg' is a URL"),
+    ],
+)
+def test_what_stands_for_no_image_is_refused(
+    photo: str, word: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in").mkdir()
+
+    assert main(["predict", photo, word, "--text", "cat"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_names_come_from_repeated_texts_and_from_files(
+    photo: str, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("names.txt").write_text("\ufeffdog, sitting\n\nchien assis: café\n", encoding="utf-8")
+    words = ["--text", "cat, bus,", "--text", "tree", "--names", "names.txt"]
+
+    assert main(["predict", photo, *words, "--model", weights, "--json"]) == 0
+
+    names = json.loads(capsys.readouterr().out)["names"]
+    assert names == ["cat", "bus", "tree", "dog, sitting", "chien assis: café"]
+
+
+@pytest.mark.parametrize("words", [[], ["help"]])
+def test_help_is_what_one_gets_without_a_command(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+
+    assert stopped.value.code == 0
+    assert "find objects in images" in capsys.readouterr().out
+
+
+def test_help_explains_a_command_in_lines_that_fit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["help", "predict"])
+    shown = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["help", "convert"])
+
+    assert "Find objects in images." in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert "released GLEE checkpoint" in capsys.readouterr().out
+
+
+def test_a_misspelt_command_is_answered_by_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["pedict", "photo.png"])
+
+    assert stopped.value.code == 2
+    assert "unknown command 'pedict'; did you mean 'predict'?" in capsys.readouterr().err

@@ -9,15 +9,13 @@ from torch import Tensor
 
 import compare_golden
 from compare_golden import (
-    Case,
     Comparison,
-    Golden,
     compare,
     compare_all_cases,
     main,
-    tensor_error,
     tolerance,
 )
+from golden_cases import Case, Golden, tensor_error
 
 
 def error_of(name: str, ours: Tensor, expected: Tensor) -> float:

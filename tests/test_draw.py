@@ -186,7 +186,7 @@ def written(name: str, font: str | Path | None = None) -> Image.Image:
 @pytest.fixture
 def bare_system(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave Pillow its own font only."""
-    monkeypatch.setattr("glee.draw.FONT_FILES", ())
+    monkeypatch.setattr("glee.fonts.FONT_FILES", ())
 
 
 @pytest.mark.usefixtures("bare_system")
@@ -280,6 +280,15 @@ def test_a_long_expression_is_cut_to_leave_the_picture_visible() -> None:
     found = replace(squares((60, 40, 100, 80)), names=("the dog on the left " * 20,))
 
     assert changed(found, names=True).any(0).sum() < 0.7 * 160
+
+
+def test_a_long_name_is_cut_so_that_its_score_stays_visible() -> None:
+    found = replace(squares((60, 40, 100, 80)), names=("the dog on the left " * 20,))
+    sure, unsure = (replace(found, scores=torch.tensor([score])) for score in (0.91, 0.12))
+
+    drawn = [draw_instances(canvas(one), one).tobytes() for one in (sure, unsure)]
+
+    assert drawn[0] != drawn[1]
 
 
 def test_names_hide_less_than_half_of_a_small_picture_and_the_best_object_keeps_its_own() -> None:

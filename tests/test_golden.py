@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from compare_golden import MASKS, Golden, build_cases, compare, load_golden
+from compare_golden import MASKS, compare
+from golden_cases import Golden, build_cases, load_golden
 
 CASES = (
     "coco",

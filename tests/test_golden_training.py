@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from compare_golden import Golden, load_golden
+from golden_cases import Golden, load_golden
 from golden_steps import build_steps
 from golden_training import compare_step
 

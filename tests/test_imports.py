@@ -15,9 +15,9 @@ ROWS = (
     ("autolabel", "export", "training", "evaluation"),
     ("video",),
     ("inference", "tracking", "data"),
-    ("model", "draw"),
+    ("model", "draw", "coco_file"),
     ("prompts", "results", "config"),
-    ("ops", "files"),
+    ("ops", "files", "fonts"),
 )
 LEVEL = {part: level for level, row in enumerate(ROWS) for part in row}
 # The lazy front door: commands use the library as users do.

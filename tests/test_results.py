@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from glee.coco_file import CocoFile
 from glee.ops.masks import encode_rle
-from glee.results import CocoFile, Instances
+from glee.results import Instances
 
 
 @pytest.fixture
@@ -64,6 +65,40 @@ def test_numbers_of_numpy_and_torch_select_one_row(found: Instances, row: Any) -
     assert one.masks.shape == (1, 6, 8)
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [2, 0],
+        np.array([2, 0], dtype=np.uint8),
+        np.array([0, 2])[::-1],
+        torch.tensor([2, 0]),
+    ],
+)
+def test_lists_and_arrays_of_indices_select_rows(found: Instances, rows: Any) -> None:
+    assert found[rows].boxes[:, 0].tolist() == [7.0, 2.0]
+
+
+@pytest.mark.parametrize("rows", [[True, False, True], np.array([True, False, True])])
+def test_lists_and_arrays_of_truth_select_rows(found: Instances, rows: Any) -> None:
+    assert found[rows].boxes[:, 0].tolist() == [2.0, 7.0]
+
+
+def test_an_empty_list_selects_nothing(found: Instances) -> None:
+    assert len(found[[]]) == 0
+    assert len(found[:0][[]]) == 0
+
+
+def test_selecting_by_name_says_how(found: Instances) -> None:
+    with pytest.raises(TypeError, match=r"not selected by name, got 'dog'; use found\[\["):
+        found["dog"]  # type: ignore[index]
+    assert len(found[[name == "dog" for name in found.label_names()]]) == 2
+
+
+def test_fractions_are_no_indices(found: Instances) -> None:
+    with pytest.raises(IndexError):
+        found[[0.5, 1.0]]  # type: ignore[list-item]
+
+
 def test_a_number_past_the_end_is_an_index_error(found: Instances) -> None:
     for row in (3, -4):
         with pytest.raises(IndexError):
@@ -71,7 +106,7 @@ def test_a_number_past_the_end_is_an_index_error(found: Instances) -> None:
 
 
 def test_objects_can_be_looped_over_one_by_one(found: Instances) -> None:
-    assert [one.label_names() for one in found] == [["dog"], ["car"], ["dog"]]  # type: ignore[attr-defined]
+    assert [one.label_names() for one in found] == [["dog"], ["car"], ["dog"]]
 
 
 def test_moving_to_a_device_moves_every_tensor(found: Instances) -> None:
@@ -79,6 +114,11 @@ def test_moving_to_a_device_moves_every_tensor(found: Instances) -> None:
 
     assert moved.boxes.device == moved.embeddings.device == torch.device("meta")  # type: ignore[union-attr]
     assert moved.names == found.names
+
+
+def test_the_device_is_that_of_the_tensors(found: Instances) -> None:
+    assert found.to("meta").device == torch.device("meta")
+    assert found.cpu().device == found.device == torch.device("cpu")
 
 
 def test_a_summary_counts_the_names(found: Instances) -> None:
@@ -204,6 +244,7 @@ def test_coco_results_have_boxes_as_xywh_and_mapped_categories(found: Instances)
         "bbox": [7.0, 5.0, 1.0, 1.0],
         "score": pytest.approx(0.1),
         "segmentation": encode_rle(found.masks[2:])[0],  # type: ignore[index]
+        "prompt_id": 1,
     }
 
 
@@ -212,6 +253,7 @@ def test_coco_results_without_a_mapping_use_the_labels(found: Instances) -> None
 
     assert [one["category_id"] for one in results] == [1, 0, 1]
     assert "segmentation" not in results[0]
+    assert "prompt_id" not in replace(found, prompt_ids=None).to_coco(1)[0]
 
 
 def test_coco_results_need_a_category_for_every_name(found: Instances) -> None:
@@ -255,6 +297,7 @@ def test_supervision_gets_names_masks_and_tracks(found: Instances) -> None:
 
     assert detections.xyxy.tolist() == found.boxes.tolist()
     assert list(detections.data["class_name"]) == ["dog", "car", "dog"]
+    assert list(detections.data["prompt_id"]) == [0, 0, 1]
     assert detections.mask is not None
     assert detections.mask.sum((1, 2)).tolist() == [6, 0, 1]
     assert detections.tracker_id is not None

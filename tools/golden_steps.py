@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from compare_golden import Golden, Tensors, pad_together
 from glee.data.targets import Targets
 from glee.model.interfaces import Regions
 from glee.ops.boxes import scale_boxes, xyxy_to_cxcywh
 from glee.ops.masks import mask_to_boxes
+from golden_cases import Golden, Tensors, pad_together
 
 VIDEO_LABELS, VIDEO_IDS = (4, 9, 30), (7, 2, 3)
 CLIPS = ((0, 2), (1, 3))

@@ -14,15 +14,6 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from compare_golden import (
-    Case,
-    Golden,
-    Tensors,
-    encode_text,
-    pad_together,
-    recorded,
-    tensor_error,
-)
 from glee.config import ClipTextConfig
 from glee.model.convert import rename
 from glee.model.interfaces import ExtraQueries, GleeOutputs, PromptBatch
@@ -32,6 +23,15 @@ from glee.training.criterion import Criterion, Losses
 from glee.training.denoising import Denoising, noise_targets
 from glee.training.distillation import EncodedTexts, released_teacher
 from glee.training.matching import Assignment
+from golden_cases import (
+    Case,
+    Golden,
+    Tensors,
+    encode_text,
+    pad_together,
+    recorded,
+    tensor_error,
+)
 from golden_steps import RecordedRandomness, Step, build_steps
 
 LOSS_TOLERANCE = 1e-3

@@ -3,19 +3,18 @@
 import math
 import os
 import unicodedata
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
+from glee.fonts import Font, lacking_in, load_fonts, spell
 from glee.ops.boxes import box_area, clip_boxes
 from glee.ops.masks import mask_to_boxes
 from glee.results import Instances
 
 Color = tuple[int, int, int]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 # Sizes as shares of the image's mean side, and the least that can be seen, in pixels.
 LINE_SHARE, LEAST_LINE = 0.003, 1
@@ -35,21 +34,6 @@ PALETTE = bytes.fromhex(
     "566bbf 39a4bf ff7381 70ff4d 99f5ff ffb84d 802677 ff944d ccff00 800026 bfb556 6239bf 00ff99 "
     "9e855f 5c4c80"
 )
-
-# Files of fonts that systems have, for what Pillow's own font lacks, which is all but ASCII.
-FONT_FILES = (
-    "DejaVuSans.ttf",
-    "NotoSans-Regular.ttf",
-    "LiberationSans-Regular.ttf",
-    "Arial.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "Arial Unicode.ttf",
-    "Hiragino Sans GB.ttc",
-    "msyh.ttc",
-    "malgun.ttf",
-    "wqy-microhei.ttc",
-)
-NO_CHARACTER = "\U0010fffe"  # never assigned: drawn as fonts draw what they lack
 
 # White text on plates up to this relative luminance (0..1), where its contrast is 3:1 at least as
 # WCAG 2.1 asks for large text ("Contrast (Minimum)"); black text on brighter ones has 7:1.
@@ -180,16 +164,16 @@ def _color_keys(found: Instances) -> list[int]:
     return list(range(len(found))) if len(found.names) == 1 else found.labels.tolist()
 
 
-def _texts(found: Instances, *, names: bool, scores: bool) -> list[tuple[str, ...]]:
-    """Return what each object's plate may say, the fullest text first."""
-    labels = [" ".join(name.split()) for name in found.label_names()]  # in one line
-    if found.track_ids is not None:
+def _texts(found: Instances, *, names: bool, scores: bool) -> list[tuple[str, str]]:
+    """Return what each object's plate may say: its label, and its score; either may be empty."""
+    labels = [""] * len(found)
+    if names:
+        labels = [" ".join(name.split()) for name in found.label_names()]  # in one line
+    if names and found.track_ids is not None:
         tracks = found.track_ids.tolist()
         labels = [f"#{track} {label}" for track, label in zip(tracks, labels, strict=True)]
-    values = [f"{score:.2f}" for score in found.scores.tolist()]
-    if names and scores:
-        return [(f"{label} {value}", label) for label, value in zip(labels, values, strict=True)]
-    return [(text,) for text in (labels if names else values)]
+    values = [f"{score:.2f}" if scores else "" for score in found.scores.tolist()]
+    return list(zip(labels, values, strict=True))
 
 
 def _draw_mask(
@@ -219,68 +203,21 @@ def _draw_box(picture: Image.Image, box: Rectangle, color: Color, line: int) -> 
 
 
 def _write(
-    texts: list[tuple[str, ...]], image_size: tuple[int, int], font: str | os.PathLike[str] | None
+    texts: list[tuple[str, str]], image_size: tuple[int, int], font: str | os.PathLike[str] | None
 ) -> list[Label]:
     """Choose a font for each text, and what of the text fits into an image of (width, height)."""
     size = max(LEAST_FONT, round(FONT_SHARE * sum(image_size) / 2))
     pad, width = size // 4, image_size[0]
     room = max(PLATE_SHARE * width, min(PLATE_FONTS * size, width)) - 2 * pad
-    texts = [tuple(unicodedata.normalize("NFC", text) for text in options) for options in texts]
-    used = set().union(*(options[0] for options in texts))
-    fonts = [(one, _lacking(one, used)) for one in _load_fonts(used, size, font)]
+    texts = [(unicodedata.normalize("NFC", label), value) for label, value in texts]
+    used = set().union(*(label + value for label, value in texts))
+    fonts = [(one, lacking_in(one, used)) for one in load_fonts(used, size, font)]
     labels = []
-    for options in texts:
-        chosen, lacking = min(fonts, key=lambda one: len(one[1].intersection(options[0])))
-        written = tuple(_replace(text, lacking, chosen) for text in options)
-        labels.append(Label(_fit(written, chosen, room), chosen, pad))
+    for label, value in texts:
+        chosen, lacking = min(fonts, key=lambda one: len(one[1].intersection(label + value)))
+        written = spell(label, lacking, chosen)
+        labels.append(Label(_fit(written, value, chosen, room), chosen, pad))
     return labels
-
-
-def _load_fonts(used: set[str], size: int, font: str | os.PathLike[str] | None) -> list[Font]:
-    """Return fonts to choose from, the preferred one first; installed ones only if needed."""
-    fonts: list[Font] = [] if font is None else [_open_font(os.fspath(font), size)]
-    fonts.append(ImageFont.load_default(size))
-    if not _lacking(fonts[0], used):
-        return fonts
-    for file in FONT_FILES:
-        try:
-            fonts.append(_open_font(file, size))
-        except FileNotFoundError:  # of another system
-            continue
-    return fonts
-
-
-def _open_font(file: str, size: int) -> Font:
-    try:
-        return ImageFont.truetype(file, size)
-    except OSError as error:
-        raise FileNotFoundError(
-            f"font {file!r} cannot be opened ({error}); give a TrueType or OpenType file"
-        ) from error
-
-
-def _lacking(font: Font, text: Iterable[str]) -> set[str]:
-    """Return the characters that a font has no picture of."""
-    nothing = _glyph(font, NO_CHARACTER)
-    return {c for c in set(text) if c != " " and _glyph(font, c) == nothing}
-
-
-def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
-    picture = font.getmask(character)
-    return picture.size, bytes(picture)
-
-
-def _replace(text: str, lacking: set[str], font: Font) -> str:
-    """Write what a font lacks without its accents, or else as its code in Python."""
-    return "".join(_plain(font, c) if c in lacking else c for c in text)
-
-
-def _plain(font: Font, character: str) -> str:
-    letters = unicodedata.normalize("NFKD", character)
-    base = "".join(c for c in letters if not unicodedata.combining(c))
-    if base and not _lacking(font, base):
-        return base
-    return character.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _draw_labels(
@@ -309,13 +246,11 @@ def _draw_leader(draw: ImageDraw.ImageDraw, plate: Rectangle, box: Rectangle, co
     draw.line((x, y, *near), fill=color)
 
 
-def _fit(options: tuple[str, ...], font: Font, room: float) -> str:
-    """Return the first text that fits into the room, or what fits of the last one."""
-    for text in options:
-        if font.getlength(text) <= room:
-            return text
-    cuts = (options[-1][:end].rstrip() + "…" for end in range(len(options[-1]), 0, -1))
-    return next((cut for cut in cuts if font.getlength(cut) <= room), "…")
+def _fit(label: str, value: str, font: Font, room: float) -> str:
+    """Return the label and the score in one line, of the label only what fits into the room."""
+    cuts = (label[:end].rstrip() + "…" for end in range(len(label) - 1, -1, -1))
+    texts = (" ".join(filter(None, (cut, value))) for cut in (label, *cuts))
+    return next((text for text in texts if font.getlength(text) <= room), value or "…")
 
 
 def _place(

@@ -1,12 +1,13 @@
 """Instances: the objects found in one image, and their conversion to other formats."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from glee.ops.boxes import xyxy_to_xywh
@@ -25,6 +26,9 @@ FORMS = {
     "prompt_ids": ("[N]", "int64"),
     "track_ids": ("[N]", "int64"),
 }
+
+Rows = Tensor | NDArray[Any] | Sequence[int] | Sequence[bool] | slice | SupportsIndex
+"""What selects objects: a mask or indices [n], a slice, or one number."""
 
 ALWAYS_STORED = ("box", "score", "label", "name")
 SOMETIMES_STORED = ("mask", "prompt_id", "track_id")
@@ -101,20 +105,37 @@ class Instances:
         found = ", ".join(f"{count} {name}" for name, count in counts) or "nothing"
         return f"<Instances: {found} in {height}x{width} pixels>"
 
-    def __getitem__(self, rows: Tensor | slice | SupportsIndex) -> "Instances":
+    def __iter__(self) -> Iterator["Instances"]:
+        """Yield the objects one by one, each as Instances of one row."""
+        return (self[row] for row in range(len(self)))
+
+    def __getitem__(self, rows: Rows) -> "Instances":
         """Select rows by mask, indices, slice or number: `found[found.scores > 0.5]`.
 
-        A number, of Python, NumPy or torch, gives an Instances of one row.
+        Masks and indices may be lists, NumPy arrays or tensors. A number, of Python, NumPy or
+        torch, gives an Instances of one row. Raises IndexError for rows that there are not, and
+        TypeError for a name.
         """
-        if not isinstance(rows, slice) and getattr(rows, "ndim", 0) == 0:
-            # The range raises IndexError past the end, which is also what ends a `for` loop.
-            row = range(len(self))[rows]
-            rows = slice(row, row + 1)
-        return self._map(lambda value: value[rows])
+        if isinstance(rows, str):
+            raise TypeError(
+                f"objects are not selected by name, got {rows!r}; use "
+                f"found[[name == {rows!r} for name in found.label_names()]]"
+            )
+        index = _as_index(rows, len(self))
+        return self._map(lambda value: value[index])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.boxes.device
 
     def to(self, device: torch.device | str) -> "Instances":
         """Return the same objects on another device."""
         return self._map(lambda value: value.to(device))
+
+    def cpu(self) -> "Instances":
+        """Return the same objects on the CPU."""
+        return self.to("cpu")
 
     def label_names(self) -> list[str]:
         """Return the name of each object."""
@@ -175,7 +196,7 @@ class Instances:
     def to_coco(
         self, image_id: int | str, category_ids: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
-        """Return COCO detection results, one per object.
+        """Return COCO detection results, one per object, with its `prompt_id` if there are such.
 
         image_id      the image's id in the data set
         category_ids  the data set's id of each of `names`; without it, the label is the id
@@ -195,11 +216,15 @@ class Instances:
         }
         if self.masks is not None:
             columns["segmentation"] = encode_rle(self.masks)
+        if self.prompt_ids is not None:
+            columns["prompt_id"] = self.prompt_ids.tolist()
         rows = zip(*columns.values(), strict=True)
         return [{"image_id": image_id, **dict(zip(columns, row, strict=True))} for row in rows]
 
     def to_supervision(self) -> "supervision.Detections":
         """Return `supervision.Detections` with the names as `class_name`.
+
+        Its `data` holds the `prompt_id` of each object too, if there are such.
 
         Raises ImportError if supervision is not installed.
         """
@@ -209,13 +234,16 @@ class Instances:
             raise ImportError(
                 'converting to supervision needs it: pip install "glee-vision[viz]"'
             ) from error
+        data: dict[str, Any] = {"class_name": np.array(self.label_names(), dtype=str)}
+        if self.prompt_ids is not None:
+            data["prompt_id"] = self.prompt_ids.cpu().numpy()
         return supervision.Detections(
             xyxy=self.boxes.float().cpu().numpy(),
             confidence=self.scores.float().cpu().numpy(),
             class_id=self.labels.cpu().numpy(),
             mask=None if self.masks is None else self.masks.cpu().numpy(),
             tracker_id=None if self.track_ids is None else self.track_ids.cpu().numpy(),
-            data={"class_name": np.array(self.label_names(), dtype=str)},
+            data=data,
         )
 
     def _present(self) -> dict[str, Tensor]:
@@ -229,46 +257,18 @@ class Instances:
         return replace(self, **changed)
 
 
-class CocoFile:
-    """A COCO annotation file (images, annotations, categories), made image by image.
-
-    names        categories that the file has in any case; those found are added to them
-    description  what the file says about itself
-    """
-
-    def __init__(self, names: Sequence[str] = (), *, description: str = "") -> None:
-        self._description = description
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
-        self._ids: dict[str, int] = {}
-        self._add_names(names)
-
-    def add(self, file_name: str, found: Instances) -> None:
-        """Add an image and what was found in it."""
-        self._add_names(found.names)
-        image_id, (height, width) = len(self._images), found.image_size
-        results = found.to_coco(image_id, [self._ids[name] for name in found.names])
-        sides = found.boxes[:, 2:] - found.boxes[:, :2]
-        areas = sides.prod(dim=1) if found.masks is None else found.masks.sum(dim=(1, 2))
-        self._images.append(
-            {"id": image_id, "file_name": file_name, "height": height, "width": width}
-        )
-        for result, area in zip(results, areas.tolist(), strict=True):
-            number = len(self._annotations) + 1  # pycocotools takes 0 for none
-            self._annotations.append(result | {"id": number, "area": area, "iscrowd": 0})
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the file's content as plain JSON values, what it says about itself first."""
-        return {
-            "info": {"description": self._description},
-            "images": list(self._images),
-            "annotations": list(self._annotations),
-            "categories": [{"id": n, "name": name} for name, n in self._ids.items()],
-        }
-
-    def _add_names(self, names: Sequence[str]) -> None:
-        for name in names:
-            self._ids.setdefault(name, len(self._ids))
+def _as_index(rows: Rows, count: int) -> Tensor | slice:
+    """Return what selects the rows of a tensor that has so many."""
+    if isinstance(rows, slice):
+        return rows
+    if isinstance(rows, SupportsIndex) and getattr(rows, "ndim", 0) == 0:
+        row = range(count)[rows]  # raises IndexError past the end
+        return slice(row, row + 1)
+    if isinstance(rows, Tensor):
+        return rows
+    index = np.array(rows)
+    whole = index.size == 0 or index.dtype.kind in "iu"
+    return torch.from_numpy(index.astype(np.int64) if whole else index)
 
 
 def _require_form(name: str, value: Tensor) -> None:

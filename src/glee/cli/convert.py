@@ -11,7 +11,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     """Return the parser of this command's arguments."""
     parser = argparse.ArgumentParser(
         prog=name,
-        description=f"{summary.capitalize()}. Every entry of the checkpoint is used or ignored "
+        description=f"{summary}. Every entry of the checkpoint is used or ignored "
         "for a reason that is printed; anything else is an error. No code inside it is run.",
         epilog="example: glee convert GLEE_Lite_joint.pth lite.safetensors",
     )

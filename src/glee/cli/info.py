@@ -9,7 +9,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     """Return the parser of this command's arguments."""
     parser = argparse.ArgumentParser(
         prog=name,
-        description=f"{summary.capitalize()}.",
+        description=f"{summary}.",
         epilog="example: glee info lite",
     )
     parser.add_argument(

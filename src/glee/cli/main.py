@@ -1,6 +1,9 @@
 """The glee command: picks a subcommand, and turns mistakes of the user into messages."""
 
 import argparse
+import difflib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -13,7 +16,8 @@ SUMMARIES = {
     "info": "show what a weight file holds, or what this machine offers",
 }
 
-SUCCESS, FAILURE, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+FAILURE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+READER_GONE = 141  # as for commands that the system ends by SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,13 +25,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 for success, 2 for wrong usage, 1 if something failed.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # No name and no path is lost for characters that a terminal lacks.
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options, rest = _build_parser().parse_known_args(words[:1])
-    command = _command(options.command)
-    name = f"glee {options.command}"
-    parsed = command.build_parser(name, SUMMARIES[options.command]).parse_args(rest + words[1:])
+    match words:
+        case [] | ["help"]:
+            words = ["--help"]
+        case ["help", command, *_]:
+            words = [command, "--help"]
+    return _run(_choose(words[:1]), words[1:])
+
+
+def _run(command: str, words: list[str]) -> int:
+    module, name, summary = _command(command), f"glee {command}", SUMMARIES[command]
+    sentence = summary[0].upper() + summary[1:]
+    options = module.build_parser(name, sentence).parse_args(words)
     try:
-        code: int = command.run(parsed)
+        code: int = module.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has gone, such as `head`. Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except (ValueError, TypeError) as error:
         return _complain(name, error, WRONG_USAGE)
     except (OSError, ImportError) as error:
@@ -37,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def _choose(words: list[str]) -> str:
+    """Return the command that the first word names."""
     commands = "\n".join(f"  {name:10} {text}" for name, text in SUMMARIES.items())
     parser = argparse.ArgumentParser(
         prog="glee",
@@ -46,9 +68,14 @@ def _build_parser() -> argparse.ArgumentParser:
         f"commands:\n{commands}\n\n`glee COMMAND --help` explains a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=SUMMARIES, help=argparse.SUPPRESS, metavar="COMMAND")
+    parser.add_argument("command", help=argparse.SUPPRESS, metavar="COMMAND")
     parser.add_argument("--version", action="version", version=f"glee {glee.__version__}")
-    return parser
+    command: str = parser.parse_args(words).command
+    if command not in SUMMARIES:
+        near = difflib.get_close_matches(command, SUMMARIES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; choose from {', '.join(SUMMARIES)}"
+        parser.error(f"unknown command {command!r}{hint}")
+    return command
 
 
 def _command(name: str) -> ModuleType:

@@ -3,26 +3,37 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import glee
+from glee.cli.inputs import exists, find_images
+from glee.cli.output import (
+    DESCRIPTION,
+    check_targets,
+    choose_targets,
+    writable_folder,
+    write_report,
+)
+from glee.cli.prompts import add_prompts, mark_names, read_prompts
 from glee.files import replacing
 
 if TYPE_CHECKING:
     from glee import Instances, Predictor, Prompts
 
 DEFAULT_OUT = Path("glee_out")
-REPORT = "predictions.json"
 
-# What our report says about itself, and how the file begins therefore.
-DESCRIPTION = "glee predict"
-BEGINNING = json.dumps({"info": {"description": DESCRIPTION}}).rstrip("}")
+HELP_WIDTH = 78
+DETAILS = (
+    "Say what to look for by text, by marks, or both; coordinates are pixels of the image. One "
+    "line an object is printed; pictures and predictions.json (COCO format) go to the folder --out."
+)
 
 EXAMPLE = """examples:
   glee predict street.jpg --text "person, red bus"
-  glee predict *.jpg --expression "the dog on the left" --out found
+  glee predict photos --expression "the dog on the left" --out found
   glee predict street.jpg --point 120,85 --box 10,20,200,180 --json
 """
 
@@ -31,14 +42,17 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     """Return the parser of this command's arguments."""
     parser = argparse.ArgumentParser(
         prog=name,
-        description=f"{summary.capitalize()}. Say what to look for by text, by marks, or both; "
-        "coordinates are pixels of the image. One line an object is printed; pictures and "
-        "predictions.json (COCO format) go to the folder --out.",
+        description=fill(f"{summary}. {DETAILS}", HELP_WIDTH),
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
-    _add_prompts(parser.add_argument_group("what to look for (marks may be repeated)"))
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help='image files, folders of them, or patterns such as "photos/*.jpg"',
+    )
+    add_prompts(parser.add_argument_group("what to look for (each may be repeated)"))
     parser.add_argument(
         "--model",
         default="lite",
@@ -71,122 +85,70 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         "--force", action="store_true", help="replace files in DIR that are not of an earlier run"
     )
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object an image, for machines"
+        "--json", action="store_true", help="print JSON Lines: one object for each image"
     )
     return parser
 
 
-def _add_prompts(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("--text", metavar="NAMES", help='names, separated by commas: "dog, bus"')
-    group.add_argument(
-        "--expression", action="append", default=[], help="description of one object"
-    )
-    group.add_argument(
-        "--point",
-        action="append",
-        default=[],
-        type=_clicks,
-        metavar="X,Y",
-        help='a point on an object, or several on the same: "120,85;130,90"',
-    )
-    group.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        type=_numbers(4),
-        metavar="X1,Y1,X2,Y2",
-        help="a box around an object",
-    )
-    group.add_argument(
-        "--scribble",
-        action="append",
-        default=[],
-        type=_line,
-        metavar="X,Y,X,Y,...",
-        help="a line on an object",
-    )
-    group.add_argument(
-        "--mask",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="picture of an object, white on black, of the image's size",
-    )
-
-
-def _numbers(count: int) -> Callable[[str], tuple[float, ...]]:
-    def parse(text: str) -> tuple[float, ...]:
-        try:
-            values = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            values = ()
-        if len(values) != count:
-            raise argparse.ArgumentTypeError(f"needs {count} numbers with commas, got {text!r}")
-        return values
-
-    return parse
-
-
-def _clicks(text: str) -> list[tuple[float, ...]]:
-    return [_numbers(2)(click) for click in text.split(";")]
-
-
-def _line(text: str) -> list[tuple[float, float]]:
-    values = _numbers(text.count(",") + 1)(text)
-    if len(values) % 2:
-        raise argparse.ArgumentTypeError(f"needs pairs x,y, got {len(values)} numbers")
-    return list(zip(values[::2], values[1::2], strict=True))
-
-
 def run(options: argparse.Namespace) -> int:
     """Predict image by image; those that fail are listed at the end."""
+    images = find_images(options.images)
+    prompts = read_prompts(options)
+    _check_options(options, prompts)
+    if not any(exists(path) for path in images):
+        _list_failures([f"{path}: there is no such file" for path in images])
+        return 1
+    out = options.out or (None if options.json else DEFAULT_OUT)
+    if out is None:
+        unsaved = [(path, None) for path in images]
+        return _predict_all(_load(options), prompts, unsaved, None, options)
+    pictures = choose_targets(images, out)
+    check_targets(out, pictures, [*images, *options.mask], force=options.force)
+    with writable_folder(out):
+        saved = list(zip(images, pictures, strict=True))
+        return _predict_all(_load(options), prompts, saved, out, options)
+
+
+def _predict_all(
+    predictor: "Predictor",
+    prompts: "Prompts",
+    images: Sequence[tuple[Path, Path | None]],
+    out: Path | None,
+    options: argparse.Namespace,
+) -> int:
+    """Predict each image, given with the picture to write; return the exit code."""
     from tqdm import tqdm  # noqa: PLC0415
 
-    from glee.results import CocoFile  # noqa: PLC0415  # torch: not to be waited for by --help
+    from glee.coco_file import CocoFile  # noqa: PLC0415  # torch: not to be waited for by --help
 
-    prompts = _prompts(options)
-    _check_options(options, prompts)
-    out = options.out or (None if options.json else DEFAULT_OUT)
-    pictures = _targets(options.images, out) if out else [None] * len(options.images)
-    if out:
-        _check_targets(options, out, [out / REPORT, *(path for path in pictures if path)])
-    predictor = _load(options)
     failures: list[str] = []
     report = CocoFile(prompts.names, description=DESCRIPTION)
-    bar = tqdm(options.images, unit="image", file=sys.stderr, disable=len(options.images) == 1)
+    marks = mark_names(prompts)
     try:
-        for path, picture in zip(bar, pictures, strict=True):
-            try:
-                found = _predict(predictor, path, prompts, options, picture)
-            except (OSError, ValueError) as error:
-                failures.append(f"{path}: {error}")
-                continue
-            report.add(str(path), found)
-            _print_found(path, found, as_json=options.json)
+        with tqdm(images, unit="image", file=sys.stderr, disable=len(images) == 1) as bar:
+            for path, picture in bar:
+                try:
+                    found = _predict(predictor, path, prompts, options, picture)
+                except (OSError, ValueError) as error:
+                    failures.append(f"{path}: {error}")
+                    continue
+                report.add(str(path), found)
+                # Not by print, which would go on in the line of the bar.
+                text = _as_json(path, found) if options.json else _as_text(path, found, marks)
+                tqdm.write(text, file=sys.stdout)
     finally:
         # What was found before an interruption is kept.
-        if out:
-            with replacing(out / REPORT) as beside:
-                beside.write_text(json.dumps(report.to_json()))
-            print(f"pictures and {REPORT} are in {out}", file=sys.stderr)
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
+        try:
+            if out is not None and len(report):
+                write_report(report, out)
+        finally:
+            _list_failures(failures)
     return 1 if failures else 0
 
 
-def _prompts(options: argparse.Namespace) -> "Prompts":
-    from glee.inference.images import load_mask  # noqa: PLC0415
-
-    names = options.text.split(",") if options.text is not None else []
-    return glee.Prompts(
-        categories=names,
-        expression=options.expression,
-        points=options.point,
-        boxes=options.box,
-        scribbles=options.scribble,
-        masks=[load_mask(path) for path in options.mask],
-    )
+def _list_failures(failures: Sequence[str]) -> None:
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
 
 
 def _check_options(options: argparse.Namespace, prompts: "Prompts") -> None:
@@ -199,50 +161,6 @@ def _check_options(options: argparse.Namespace, prompts: "Prompts") -> None:
         raise ValueError(
             "--scoring confidence ranks marked objects; give --point, --box, --scribble or --mask"
         )
-
-
-def _targets(images: list[Path], out: Path) -> list[Path | None]:
-    """Return the picture to write for each image; images of one name do not share it."""
-    taken: set[str] = set()
-    targets: list[Path | None] = []
-    for path in images:
-        name, number = path.stem, 1
-        while name.casefold() in taken:  # some systems take cat.png and Cat.png for one file
-            number += 1
-            name = f"{path.stem}_{number}"
-        taken.add(name.casefold())
-        targets.append(out / f"{name}.png")
-    return targets
-
-
-def _check_targets(options: argparse.Namespace, out: Path, targets: list[Path]) -> None:
-    """Refuse to write over what is read, or over files that no earlier run has written."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {out} is a file; give a folder")
-    inputs = [path.expanduser() for path in (*options.images, *options.mask)]
-    read = {_identity(path) for path in inputs if path.exists()}
-    existing = [path for path in targets if path.exists()]
-    for path in existing:
-        if _identity(path) in read:
-            raise ValueError(f"{path} is read and would be replaced; give another folder by --out")
-    if existing and not options.force and not _is_ours(out / REPORT):
-        raise ValueError(
-            f"{existing[0]} exists and is not of an earlier run; give another folder by --out, or "
-            "--force to replace it"
-        )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Return what tells files apart whatever their paths, links and letter case."""
-    facts = path.stat()
-    return facts.st_dev, facts.st_ino
-
-
-def _is_ours(report: Path) -> bool:
-    if not report.is_file():
-        return False
-    with report.open("rb") as file:
-        return file.read(len(BEGINNING)) == BEGINNING.encode()
 
 
 def _load(options: argparse.Namespace) -> "Predictor":
@@ -297,12 +215,17 @@ def _predict(
     return found
 
 
-def _print_found(path: Path, found: "Instances", *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"file": str(path)} | found.to_json()))
-        return
-    print(f"{path}: {len(found)} object{'' if len(found) == 1 else 's'}")
-    for name, score, box in zip(
-        found.label_names(), found.scores.tolist(), found.boxes.tolist(), strict=True
-    ):
-        print(f"  {name} {score:.2f} at {', '.join(f'{value:.0f}' for value in box)}")
+def _as_json(path: Path, found: "Instances") -> str:
+    return json.dumps({"file": str(path)} | found.to_json())
+
+
+def _as_text(path: Path, found: "Instances", marks: Sequence[str]) -> str:
+    """Say what was found: a line for the image and one for each object."""
+    labels = found.label_names()
+    if marks and found.prompt_ids is not None:
+        ids = found.prompt_ids.tolist()
+        labels = [f"{marks[n]}: {label}" for n, label in zip(ids, labels, strict=True)]
+    lines = [f"{path}: {len(found)} object{'' if len(found) == 1 else 's'}"]
+    for label, score, box in zip(labels, found.scores.tolist(), found.boxes.tolist(), strict=True):
+        lines.append(f"  {label} {score:.2f} at {', '.join(f'{value:.0f}' for value in box)}")
+    return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from glee.config import config_to_dict
-from glee.inference.load import HUB_FILE, RELEASED, cache_folder
+from glee.inference.load import HUB_FILE, RELEASED, cache_folder, cached_file, kind_of
 from glee.model.convert import convert_state, read_released
 from glee.model.glee import GLEE
 from glee.model.weights import load_model, model_from_weights, read_config
@@ -31,7 +31,7 @@ def describe_machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "devices": devices,
         "cache": str(cache_folder()),
-        "models": {name: "ready" if _cached(name).is_file() else MISSING for name in RELEASED},
+        "models": {name: "ready" if cached_file(name).is_file() else MISSING for name in RELEASED},
     }
 
 
@@ -69,25 +69,17 @@ def find_weights(source: str | Path) -> Path | None:
     Raises ValueError for what is neither a released model, nor the path of a weight file, nor of
     the form user/name. A path need not exist.
     """
-    name, path = str(source), Path(source).expanduser()
-    if name in RELEASED:
-        target = _cached(name)
-        return target if target.is_file() else None
-    if path.is_file() or path.suffix in (".safetensors", ".pth") or isinstance(source, Path):
-        return path
-    if name.count("/") == 1 and all(name.split("/")):
-        from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  # 0.3 s
+    match kind_of(source):
+        case "released":
+            target = cached_file(str(source))
+            return target if target.is_file() else None
+        case "file":
+            return Path(source).expanduser()
+        case _:
+            from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  # 0.3 s
 
-        file = try_to_load_from_cache(name, HUB_FILE)
-        return Path(file) if isinstance(file, str) else None
-    raise ValueError(
-        f"unknown model {name!r}; choose from {', '.join(RELEASED)}, or give the path of a "
-        "weight file or a hub repository user/name"
-    )
-
-
-def _cached(name: str) -> Path:
-    return cache_folder() / f"{name}.safetensors"
+            file = try_to_load_from_cache(str(source), HUB_FILE)
+            return Path(file) if isinstance(file, str) else None
 
 
 def _count_parameters(model: GLEE) -> dict[str, int]:

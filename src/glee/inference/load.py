@@ -65,26 +65,43 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "glee"
 
 
+def cached_file(name: str) -> Path:
+    """Return where the converted weights of a released model are, once they are there."""
+    return cache_folder() / f"{name}.safetensors"
+
+
 def _best_device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-def _load_network(source: str | Path) -> GLEE:
+def kind_of(source: str | Path) -> Literal["released", "file", "repository"]:
+    """Return what the source of `load` is: a released model, a file or a repository of the hub.
+
+    A file need not exist. Raises ValueError for what is none of them.
+    """
     name = str(source)
     if name in RELEASED:
-        return load_model(_released(name))
-    path = Path(source).expanduser()
-    if isinstance(source, Path) or path.is_file() or _looks_like_path(name):
-        return _load_file(path)
-    user, slash, repository = name.partition("/")
-    if slash and user and repository and "/" not in repository:
-        return load_model(_download(name, HUB_FILE, "model"))
+        return "released"
+    if isinstance(source, Path) or Path(name).expanduser().is_file() or _looks_like_path(name):
+        return "file"
+    if name.count("/") == 1 and all(name.split("/")):
+        return "repository"
     near = difflib.get_close_matches(name, RELEASED, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(
         f"unknown model {name!r}; choose from {', '.join(RELEASED)}{hint}, or give the path of a "
         "weight file or a hub repository user/name"
     )
+
+
+def _load_network(source: str | Path) -> GLEE:
+    match kind_of(source):
+        case "released":
+            return load_model(_released(str(source)))
+        case "file":
+            return _load_file(Path(source).expanduser())
+        case _:
+            return load_model(_download(str(source), HUB_FILE, "model"))
 
 
 def _looks_like_path(name: str) -> bool:
@@ -100,7 +117,7 @@ def _load_file(path: Path) -> GLEE:
 
 def _released(name: str) -> Path:
     """Return the converted weights of a released model, fetching them if they are not there."""
-    target = cache_folder() / f"{name}.safetensors"
+    target = cached_file(name)
     if not target.is_file():
         official = RELEASED[name]
         try:
