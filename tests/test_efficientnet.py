@@ -14,11 +14,10 @@ from glee.config import (
     GleeConfig,
     MiniLmConfig,
     VisualPromptConfig,
-    config_from_dict,
-    config_to_dict,
     nano,
     tiny,
 )
+from glee.config_json import config_from_dict, config_to_dict
 from glee.inference.preprocess import normalise
 from glee.model.backbones.efficientnet import EfficientNet, InvertedResidual, PaddedConv
 from glee.model.build import build_glee

@@ -17,7 +17,7 @@ ROWS = (
     ("inference", "tracking", "data"),
     ("model", "draw", "coco_file"),
     ("prompts", "results", "config"),
-    ("ops", "files", "fonts"),
+    ("ops", "files", "fonts", "images", "config_json"),
 )
 LEVEL = {part: level for level, row in enumerate(ROWS) for part in row}
 # The lazy front door: commands use the library as users do.

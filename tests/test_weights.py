@@ -7,17 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from glee.config import (
-    ADDED_LATER,
-    GleeConfig,
-    VisualPromptConfig,
-    config_from_dict,
-    config_to_dict,
-    lite,
-    plus,
-    pro,
-    tiny,
-)
+from glee.config import GleeConfig, VisualPromptConfig, lite, plus, pro, tiny
+from glee.config_json import ADDED_LATER, config_from_dict, config_to_dict
 from glee.files import replacing
 from glee.model.glee import GLEE
 from glee.model.weights import load_model, read_config, save_model, save_weights

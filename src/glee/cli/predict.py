@@ -198,7 +198,7 @@ def _predict(
     options: argparse.Namespace,
     picture: Path | None,
 ) -> "Instances":
-    from glee.inference.images import load_image  # noqa: PLC0415
+    from glee.images import load_image  # noqa: PLC0415
 
     image = load_image(path)
     found = predictor.predict(

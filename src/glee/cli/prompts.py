@@ -72,7 +72,7 @@ def read_prompts(options: argparse.Namespace) -> "Prompts":
 
     Raises ValueError or FileNotFoundError for those that make no sense.
     """
-    from glee.inference.images import load_mask  # noqa: PLC0415
+    from glee.images import load_mask  # noqa: PLC0415
 
     _require_text("--text", options.text)
     _require_text("--expression", options.expression)

@@ -1,13 +1,10 @@
 """Reading the pixels of a frame, and refusing those that its annotation cannot mean."""
 
-from io import BytesIO
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from glee.data.schema import BadSampleError, Frame, describe_source
+from glee.images import load_image
 
 
 def load_pixels(frame: Frame) -> NDArray[np.uint8]:
@@ -26,17 +23,7 @@ def load_pixels(frame: Frame) -> NDArray[np.uint8]:
 
 
 def _decode(frame: Frame) -> NDArray[np.uint8]:
-    match frame.image:
-        case np.ndarray() as pixels:
-            return pixels
-        case bytes() as content:
-            source: Path | BytesIO = BytesIO(content)
-        case Path() as path:
-            source = path
     try:
-        with Image.open(source) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    # On damaged files Pillow raises whatever its parsers run into: OSError, SyntaxError,
-    # struct.error, IndexError and more.
-    except Exception as error:
+        return load_image(frame.image)
+    except (OSError, ValueError) as error:
         raise BadSampleError(f"{describe_source(frame.image)} cannot be read: {error}") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from glee.config import config_to_dict
+from glee.config_json import config_to_dict
 from glee.inference.load import HUB_FILE, RELEASED, cache_folder, cached_file, kind_of
 from glee.model.convert import convert_state, read_released
 from glee.model.glee import GLEE

@@ -9,7 +9,7 @@ from typing import cast, overload
 import torch
 from torch import Tensor
 
-from glee.inference.images import ImageSource, load_image
+from glee.images import ImageSource, load_image
 from glee.inference.postprocess import Found, Scoring, Selection, find_objects
 from glee.inference.preprocess import ImageGeometry, preprocess
 from glee.inference.regions import rasterise

@@ -9,7 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from glee.config import GleeConfig, config_from_dict, config_to_dict
+from glee.config import GleeConfig
+from glee.config_json import config_from_dict, config_to_dict
 from glee.files import replacing
 from glee.model.build import build_glee
 from glee.model.glee import GLEE
