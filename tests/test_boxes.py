@@ -2,7 +2,6 @@ import torch
 
 from glee.ops.boxes import (
     box_area,
-    box_iou,
     clip_boxes,
     cxcywh_to_xyxy,
     scale_boxes,
@@ -54,28 +53,3 @@ def test_area_is_width_times_height_and_never_negative() -> None:
     boxes = torch.tensor([[1.0, 2.0, 4.0, 7.0], [4.0, 7.0, 1.0, 2.0], [1.0, 1.0, 1.0, 5.0]])
 
     assert box_area(boxes).tolist() == [15, 0, 0]
-
-
-def test_iou_of_overlapping_touching_equal_and_distant_boxes() -> None:
-    first = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
-    second = torch.tensor(
-        [[1.0, 0.0, 3.0, 2.0], [2.0, 0.0, 4.0, 2.0], [0.0, 0.0, 2.0, 2.0], [8.0, 8.0, 9.0, 9.0]]
-    )
-
-    torch.testing.assert_close(box_iou(first, second), torch.tensor([[1 / 3, 0.0, 1.0, 0.0]]))
-
-
-def test_iou_does_not_depend_on_which_box_comes_first() -> None:
-    first, second = (cxcywh_to_xyxy(torch.rand(n, 4)) for n in (5, 7))
-
-    torch.testing.assert_close(box_iou(first, second), box_iou(second, first).T)
-
-
-def test_iou_of_boxes_without_area_is_zero() -> None:
-    point = torch.tensor([[3.0, 3.0, 3.0, 3.0]])
-
-    assert box_iou(point, point).tolist() == [[0]]
-
-
-def test_iou_of_no_boxes_is_empty() -> None:
-    assert box_iou(torch.zeros(0, 4), torch.zeros(3, 4)).shape == (0, 3)

@@ -221,6 +221,25 @@ def test_files_of_others_are_replaced_only_by_force(
     assert main(command) == 0  # now it is of an earlier run
 
 
+def test_a_picture_of_others_beside_an_earlier_run_is_not_replaced(
+    photo: str, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict", photo, "--text", "cat", "--model", weights, "--out", "out"]
+    assert main(command) == 0
+    Image.new("RGB", (9, 9)).save("out/photo.png")
+
+    assert main(command) == 2
+    assert "photo.png exists and is not of an earlier run" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_can_be_repeated(photo: str, weights: str) -> None:
+    command = ["predict", photo, "--text", "cat", "--model", weights, "--out", "out"]
+    assert main(command) == 0
+    Path("out/predictions.json").unlink()  # as after a kill: pictures, but no report
+
+    assert main(command) == 0
+
+
 def test_inputs_of_one_name_can_be_told_apart_in_the_report(photo: str, weights: str) -> None:
     Path("other").mkdir()
     Path("other/Photo.png").write_bytes(Path(photo).read_bytes())

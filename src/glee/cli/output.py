@@ -12,11 +12,13 @@ from glee.cli.inputs import exists
 from glee.files import replacing
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from glee.coco_file import CocoFile
 
 REPORT = "predictions.json"
 
-# What our report says about itself, and how the file begins therefore.
+# What our files say about themselves, and how the report begins therefore.
 DESCRIPTION = "glee predict"
 BEGINNING = json.dumps({"info": {"description": DESCRIPTION}}).rstrip("}")
 
@@ -49,9 +51,10 @@ def check_targets(
     for path in existing:
         if _identity(path) in read:
             raise ValueError(f"{path} is read and would be replaced; give another folder by --out")
-    if existing and not force and not _is_ours(out / REPORT):
+    foreign = [path for path in existing if not _is_ours(path)]
+    if foreign and not force:
         raise ValueError(
-            f"{existing[0]} exists and is not of an earlier run; give another folder by --out, or "
+            f"{foreign[0]} exists and is not of an earlier run; give another folder by --out, or "
             "--force to replace it"
         )
 
@@ -77,6 +80,16 @@ def writable_folder(out: Path) -> Iterator[None]:
                 out.rmdir()
 
 
+def write_picture(picture: "Image.Image", path: Path) -> None:
+    """Write a picture that says of itself that this command wrote it."""
+    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415  # not to be waited for by --help
+
+    about = PngInfo()
+    about.add_text("Software", DESCRIPTION)
+    with replacing(path) as beside:
+        picture.save(beside, format="PNG", pnginfo=about)
+
+
 def write_report(report: "CocoFile", out: Path) -> None:
     """Write what was found, and say where it is."""
     with replacing(out / REPORT) as beside:
@@ -90,8 +103,15 @@ def _identity(path: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _is_ours(report: Path) -> bool:
-    if not report.is_file():
+def _is_ours(path: Path) -> bool:
+    """Return whether a file says of itself that this command wrote it."""
+    if path.name == REPORT:
+        with path.open("rb") as file:
+            return file.read(len(BEGINNING)) == BEGINNING.encode()
+    from PIL import Image  # noqa: PLC0415  # only where there are files to be looked at
+
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get("Software") == DESCRIPTION
+    except (OSError, ValueError, Image.DecompressionBombError):
         return False
-    with report.open("rb") as file:
-        return file.read(len(BEGINNING)) == BEGINNING.encode()

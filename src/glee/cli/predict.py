@@ -15,10 +15,10 @@ from glee.cli.output import (
     check_targets,
     choose_targets,
     writable_folder,
+    write_picture,
     write_report,
 )
 from glee.cli.prompts import add_prompts, mark_names, read_prompts
-from glee.files import replacing
 
 if TYPE_CHECKING:
     from glee import Instances, Predictor, Prompts
@@ -210,8 +210,7 @@ def _predict(
         scoring=options.scoring,
     )
     if picture is not None:
-        with replacing(picture) as beside:
-            glee.draw_instances(image, found).save(beside, format="PNG")
+        write_picture(glee.draw_instances(image, found), picture)
     return found
 
 

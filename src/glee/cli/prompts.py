@@ -112,6 +112,8 @@ def _read_names(path: Path) -> list[str]:
     """
     if not exists(path):
         raise FileNotFoundError(f"names file {str(path)!r} not found; looked in {Path.cwd()}")
+    if path.expanduser().is_dir():
+        raise ValueError(f"--names {path} is a folder; give a text file with one name a line")
     try:
         lines = path.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -45,6 +45,8 @@ class Selection:
             )
         if self.threshold is not None and not 0 <= self.threshold < 1:
             raise ValueError(f"threshold must lie in 0..1 (1 excluded), got {self.threshold}")
+        if not isinstance(self.max_objects, int):
+            raise TypeError(f"max_objects must be a whole number, got {self.max_objects!r}")
         if self.max_objects < 1:
             raise ValueError(f"max_objects must be at least 1, got {self.max_objects}")
 

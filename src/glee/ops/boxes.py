@@ -47,21 +47,6 @@ def box_area(xyxy: Tensor) -> Tensor:
     return (xyxy[..., 2:] - xyxy[..., :2]).clamp(min=0).prod(dim=-1)
 
 
-def box_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return the intersection over union of every pair of boxes.
-
-    first   [N, 4]  xyxy
-    second  [M, 4]  xyxy in the same unit
-    Returns [N, M] in 0..1; 0 for two boxes without area.
-    """
-    low = torch.maximum(first[:, None, :2], second[None, :, :2])
-    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    overlap = (high - low).clamp(min=0).prod(dim=-1)  # [N, M]
-    union = box_area(first)[:, None] + box_area(second) - overlap
-    # A union of zero has an overlap of zero: any positive divisor gives 0.
-    return overlap / union.where(union > 0, torch.ones_like(union))
-
-
 def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
     """Return the generalized intersection over union of boxes (arXiv:1902.09630, algorithm 1).
 
