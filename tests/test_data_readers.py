@@ -171,6 +171,24 @@ def test_open_images_knows_what_people_found_absent(
     assert [name for name in names if supervision.teaches_absence(name)] == known
 
 
+def test_a_row_of_open_images_that_is_cut_short_is_a_bad_entry(tmp_path: Path) -> None:
+    boxes, classes, _ = open_images(tmp_path)
+    boxes.write_text(boxes.read_text() + "0a1b,xclick,/m/01,1,0.25\n0a1b,xcl")
+
+    samples = read_open_images(boxes, classes, tmp_path)
+
+    assert len(samples[0].frames[0].names) == 2
+    assert samples.report.counts.total() == 3  # an unknown category beside the two
+
+
+def test_open_images_of_another_version_are_refused_by_the_column(tmp_path: Path) -> None:
+    boxes, classes, _ = open_images(tmp_path)
+    boxes.write_text(boxes.read_text().replace("XMin", "Left"))
+
+    with pytest.raises(ValueError, match=r"bbox\.csv' has no column XMin"):
+        read_open_images(boxes, classes, tmp_path)
+
+
 def test_a_missing_image_of_unknown_size_is_a_bad_sample(tmp_path: Path) -> None:
     boxes, classes, _ = open_images(tmp_path)
     (tmp_path / "0a1b.jpg").unlink()

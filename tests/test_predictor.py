@@ -459,11 +459,6 @@ def test_marks_are_refused_by_a_network_without_visual_prompts(image: Picture) -
         predictor.predict(image, Prompts(points=[(40, 30)]))
 
 
-def test_several_expressions_beside_marks_are_refused(predictor: Predictor, image: Picture) -> None:
-    with pytest.raises(ValueError, match="expression has 2 texts beside marks"):
-        predictor.predict(image, Prompts(expression=["a", "b"], points=[(40, 30)]))
-
-
 def test_a_vocabulary_knows_its_length(predictor: Predictor) -> None:
     vocabulary = predictor.vocabulary(["cat", "dog"])
 

@@ -335,3 +335,8 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     once = clean_expression(text)
 
     assert clean_expression(once) == once
+
+
+def test_several_expressions_beside_marks_are_refused() -> None:
+    with pytest.raises(ValueError, match="expression has 2 texts beside marks; give one"):
+        Prompts(expression=["a", "b"], points=[(40, 30)])

@@ -142,6 +142,11 @@ class Prompts:
                 "categories and expression were both given; use categories to find every object "
                 "of each name, or expression to find the one object that it describes"
             )
+        if marks and len(expressions) > 1:
+            raise ValueError(
+                f"expression has {len(expressions)} texts beside marks; give one, which all "
+                "marked objects share"
+            )
         if not (names or expressions or marks):
             raise ValueError(
                 "no prompt given; use categories, expression, points, boxes, scribbles or masks"

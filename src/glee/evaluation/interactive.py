@@ -62,9 +62,7 @@ def _depth(mask: BoolArray) -> FloatArray:
     """Return the Euclidean distance of each pixel to the nearest one outside of the mask."""
     try:
         # Half a second, and only clicks need it.
-        from scipy.ndimage import (  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
-            distance_transform_edt,
-        )
+        from scipy.ndimage import distance_transform_edt  # noqa: PLC0415
     except ImportError as error:
         raise ImportError('robot clicks need SciPy: pip install "glee-vision[eval]"') from error
     depth = np.zeros(mask.shape)

@@ -30,9 +30,7 @@ def assign(score: FloatArray) -> tuple[IntArray, IntArray]:
     """
     try:
         # 0.2 s, and only the tracking metrics need it.
-        from scipy.optimize import (  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
-            linear_sum_assignment,
-        )
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
     except ImportError as error:
         raise ImportError('matching tracks needs SciPy: pip install "glee-vision[eval]"') from error
     rows, columns = linear_sum_assignment(score, maximize=True)

@@ -297,11 +297,6 @@ class Predictor:
                 "point_labels holds 0, but this network was trained without points to exclude; "
                 "mark the object by a box, scribble or mask instead"
             )
-        if len(prompts.expressions) > 1:
-            raise ValueError(
-                f"expression has {len(prompts.expressions)} texts beside marks; give one, which "
-                "all marked objects share"
-            )
 
 
 def _require_float32(model: GLEE) -> None:

@@ -118,7 +118,7 @@ class PointSampler(nn.Module):
         if regions.negative_masks is not None:
             signs.append((regions.negative_masks, 1))
         tokens, valid = [], []
-        for level, project in zip(levels, self.levels, strict=False):
+        for level, project in zip(levels[: len(self.levels)], self.levels, strict=True):
             parts, real = [], []
             for masks, sign in signs:
                 places, known = choose_points(masks, self.max_points, generator)

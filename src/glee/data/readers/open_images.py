@@ -3,6 +3,7 @@
 import csv
 from array import array
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from glee.data.readers.builder import Box, IndexBuilder, IndexOptions
 from glee.data.readers.columns import Numbering
 from glee.data.readers.index import Groups, ImageIndex
 from glee.data.report import Report
+
+LABEL_COLUMNS = ("ImageID", "LabelName", "Confidence")
+BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
 
 
 def read_open_images(
@@ -34,7 +38,8 @@ def read_open_images(
     fail_fast     raise ValueError at the first bad entry
 
     Boxes around groups are left out like crowds. The CSV files do not say how large images are:
-    that is read from each when it is asked for. Raises FileNotFoundError without a file.
+    that is read from each when it is asked for. Raises FileNotFoundError without a file, and
+    ValueError for one of another layout.
     """
     options = IndexOptions(coverage="listed" if image_labels is None else "present")
     builder = IndexBuilder(images, options, Report(fail_fast))
@@ -44,7 +49,7 @@ def read_open_images(
     numbers = Numbering(row[0] for row in rows)
     found_absent = _Absent(image_labels, numbers)
     seen = Numbering()
-    for row in _table(boxes):
+    for row in _table(boxes, BOX_COLUMNS):
         image_id = row["ImageID"]
         if seen.add(image_id) == builder.num_images:
             builder.add_image(image_id, file_of(image_id), absent=found_absent[image_id])
@@ -60,8 +65,8 @@ class _Absent:
     def __init__(self, image_labels: Path | None, numbers: Numbering) -> None:
         self._ids = Numbering()
         images, labels = array("q"), array("q")
-        for row in _table(image_labels) if image_labels else ():
-            if float(row["Confidence"]) == 0:
+        for row in _table(image_labels, LABEL_COLUMNS) if image_labels else ():
+            if row["Confidence"] in ("0", "0.0"):
                 images.append(self._ids.add(row["ImageID"]))
                 labels.append(numbers.add(row["LabelName"]))
         self._labels = Groups(
@@ -84,12 +89,17 @@ def _box(row: dict[str, str]) -> Box | None:
         return None
 
 
-def _table(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV file with a header."""
+def _table(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file with a header; what a short row lacks is empty.
+
+    Raises ValueError for a file without one of the columns.
+    """
     rows = _rows(path)
     header = next(rows, [])
+    if missing := [column for column in columns if column not in header]:
+        raise ValueError(f"{str(path)!r} has no column {', '.join(missing)}, only {header}")
     for row in rows:
-        yield dict(zip(header, row, strict=False))
+        yield dict(zip_longest(header, row[: len(header)], fillvalue=""))
 
 
 def _rows(path: Path) -> Iterator[list[str]]:
