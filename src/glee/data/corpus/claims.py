@@ -115,20 +115,26 @@ def judge(description: Description, things: Sequence[Thing]) -> Truths:
     if description.color is not None:
         color = description.color
         kind = _both(kind, [_is_colored(thing, color) for thing in things])
-    match description.place:
-        case None:
-            return kind
+    if description.place is None:
+        return kind
+    return _both(kind, _placed(description.place, things, kind))
+
+
+def _placed(place: Place, things: Sequence[Thing], kind: Truths) -> Truths:
+    """Return for each thing whether it is where a description says that one of a kind is."""
+    match place:
         case AtSide(side):
-            placed = _both(_outermost(things, kind, side), [_at(one, side) for one in things])
+            there = [_at(thing, side) for thing in things]
+            alone = kind.count(False) >= len(kind) - 1
+            return there if alone else _both(there, _outermost(things, kind, side))
         case Central():
-            placed = [_central(thing) for thing in things]
+            return [_central(thing) for thing in things]
         case Most(extreme):
-            placed = _extreme(things, kind, extreme)
+            return _extreme(things, kind, extreme)
         case Counted(number, side):
-            placed = _counted(things, kind, number, side)
+            return _counted(things, kind, number, side)
         case Beside(relation, anchor):
-            placed = _beside(things, kind, relation, anchor)
-    return _both(kind, placed)
+            return _beside(things, kind, relation, anchor)
 
 
 def fits_only(truths: Truths, rows: Sequence[int]) -> bool:
@@ -185,7 +191,12 @@ def _extreme(things: Sequence[Thing], kind: Truths, extreme: Extreme) -> Truths:
 
 
 def _beats(things: Sequence[Thing], kind: Truths, more: Callable[[Thing, Thing], bool]) -> Truths:
-    """Return which thing of a kind clearly beats all others that may be of it."""
+    """Return which thing of a kind clearly beats all others that may be of it.
+
+    Nothing is the first or the last of one.
+    """
+    if kind.count(False) > len(kind) - 2:
+        return [None] * len(kind)
     truths: Truths = []
     for n, thing in enumerate(things):
         others = [(kind[m], other) for m, other in enumerate(things) if m != n]
@@ -216,7 +227,7 @@ def _counted(things: Sequence[Thing], kind: Truths, number: int, side: Side) -> 
     depth = _depth(side)
     members = sorted((n for n in range(len(things)) if kind[n]), key=lambda n: -depth(things[n]))
     gaps = [depth(things[a]) - depth(things[b]) for a, b in pairwise(members)]
-    if None in kind or number > len(members) or (gaps and min(gaps) < MARGIN):
+    if None in kind or not number <= len(members) > 1 or (gaps and min(gaps) < MARGIN):
         return [None] * len(things)
     return [n == members[number - 1] for n in range(len(things))]
 

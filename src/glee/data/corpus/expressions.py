@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
-from glee.data.corpus.backdrop import Backdrop, draw_backdrop
+from glee.data.corpus.backdrop import Backdrop, draw_backdrop, usable
 from glee.data.corpus.choice import Choice
 from glee.data.corpus.colors import PALETTE
 from glee.data.corpus.compose import Arrangement, arrange, draw_size, finish
@@ -64,7 +64,7 @@ class ExpressionSamples:
         every = read_cutouts(root, allow_missing=allow_missing)
         rows = [row for row in every if not row.held_out]
         self._choice, self._kinship = Choice(rows), Kinship(rows)
-        self._pictures, self._backgrounds = Pictures(root), read_backgrounds(root)
+        self._pictures, self._backgrounds = Pictures(root), usable(read_backgrounds(root))
         self._seed, self._length, self._misleading = seed, length, misleading
 
     @property

@@ -177,7 +177,7 @@ def _places(
             sides: tuple[Side, ...] = ("left", "right", "top")
             options = [Counted(number, side) for number in (1, 2, 3, 4) for side in sides]
         case "beside":
-            anchors = [other.words[0] for other in things if other is not thing]
+            anchors = [other.words[0] for other in things if other is not thing and other.words]
             options = [
                 Beside(relation, anchor)
                 for anchor in dict.fromkeys(anchors)

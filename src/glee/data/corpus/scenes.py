@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glee.data.corpus.backdrop import draw_backdrop
+from glee.data.corpus.backdrop import draw_backdrop, usable
 from glee.data.corpus.choice import Choice
 from glee.data.corpus.compose import arrange, draw_size, finish
 from glee.data.corpus.draws import generator
@@ -49,7 +49,7 @@ class SceneSamples:
         self._unseen = Choice(unseen) if held_out else None
         self._kinship = Kinship([*rows, *unseen], held_out=held_out)
         self._pictures = Pictures(root)
-        self._backgrounds = read_backgrounds(root)
+        self._backgrounds = usable(read_backgrounds(root))
         self._seed = (seed, HELD_OUT_SCENES if held_out else SCENES)
         self._length = length
 
