@@ -25,8 +25,8 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "red": ("orange", "pink", "brown"),
     "orange": ("red", "yellow", "brown"),
     "yellow": ("orange", "brown"),
-    "green": ("blue",),
-    "blue": ("green", "purple"),
+    "green": (),
+    "blue": ("purple",),
     "purple": ("blue", "pink"),
     "pink": ("red", "purple"),
     "brown": ("red", "orange", "yellow", "black"),
@@ -40,7 +40,8 @@ CLEAR_SHARE = 0.6
 """An object is called by a colour that this share of its pixels bear."""
 
 TRACE_SHARE = 0.15
-"""And is clearly not of a colour that less than this share bear, alike ones counted half."""
+"""And is clearly not of a colour that less than this share bear; alike and unclear ones are
+counted half."""
 
 UNCLEAR = "unclear"
 
@@ -66,13 +67,13 @@ GREYISH, COLORFUL, PALE = 0.14, 0.28, 0.55
 def measure_colors(pixels: NDArray[np.uint8]) -> dict[str, float]:
     """Return the share of each colour, 0..1, in pixels [P, 3] of an object.
 
-    What lies between two colours counts for none.
+    What lies between two colours is `UNCLEAR`.
     """
     if not len(pixels):
         return {}
     pixels = pixels[:: 1 + len(pixels) // _MOST_PIXELS]
     numbers = np.bincount(_classify(pixels), minlength=len(_NAMES)) / len(pixels)
-    return {name: float(share) for name, share in zip(PALETTE, numbers, strict=False) if share}
+    return {name: float(share) for name, share in zip(_NAMES, numbers, strict=True) if share}
 
 
 def has_color(shares: Mapping[str, float], color: str) -> bool | None:
@@ -80,7 +81,7 @@ def has_color(shares: Mapping[str, float], color: str) -> bool | None:
     own = shares.get(color, 0.0)
     if own >= CLEAR_SHARE:
         return True
-    near = sum(shares.get(other, 0.0) for other in ALIKE[color])
+    near = sum(shares.get(other, 0.0) for other in (*ALIKE[color], UNCLEAR))
     return False if own + near / 2 < TRACE_SHARE else None
 
 
