@@ -209,7 +209,7 @@ def test_plain_colours_are_measured(color: str) -> None:
 
 @pytest.mark.parametrize("color", PALETTE)
 def test_what_is_given_a_colour_has_it(color: str) -> None:
-    picture = np.array(tint(draw_cutout((150, 140, 120)), color))
+    picture = tint(np.array(draw_cutout((150, 140, 120))), color)
 
     assert has_color(measure_colors(picture[picture[..., 3] > 0][:, :3]), color) is True
 

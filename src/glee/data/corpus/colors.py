@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 PALETTE: Mapping[str, tuple[int, int, int]] = {
     "red": (205, 30, 35),
@@ -85,16 +84,16 @@ def has_color(shares: Mapping[str, float], color: str) -> bool | None:
     return False if own + near / 2 < TRACE_SHARE else None
 
 
-def tint(picture: Image.Image, color: str, *, strength: float = 0.85) -> Image.Image:
-    """Give an RGBA picture a colour of the palette, and keep its light and shade."""
-    pixels = np.array(picture)
-    light = pixels[..., :3].mean(axis=2, keepdims=True) / 255
-    middle = light[pixels[..., 3] > 0].mean() if (pixels[..., 3] > 0).any() else 0.5
+def tint(pixels: NDArray[np.uint8], color: str, *, strength: float = 0.85) -> NDArray[np.uint8]:
+    """Give RGBA pixels [h, w, 4] a colour of the palette, and keep their light and shade."""
+    light = pixels[..., :3].mean(axis=2, keepdims=True, dtype=np.float32) / 255
+    solid = pixels[..., 3] > 0
+    middle = light[solid].mean() if solid.any() else 0.5
     shade = np.clip(1 + 0.8 * (light - middle), 0.35, 1.5)
-    colored = np.clip(np.array(PALETTE[color]) * shade, 0, 255)
-    mixed = (1 - strength) * pixels[..., :3] + strength * colored
-    pixels[..., :3] = mixed.round().astype(np.uint8)
-    return Image.fromarray(pixels)
+    colored = np.clip(np.array(PALETTE[color], dtype=np.float32) * shade, 0, 255)
+    changed = pixels.copy()
+    changed[..., :3] = (1 - strength) * pixels[..., :3] + strength * colored
+    return changed
 
 
 def _classify(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
