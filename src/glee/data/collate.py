@@ -11,6 +11,7 @@ from glee.config import ResizeConfig
 from glee.data.scene import Scene
 from glee.data.targets import Targets
 from glee.data.vocabulary import known_names
+from glee.model.interfaces import Regions
 from glee.ops.boxes import scale_boxes, xyxy_to_cxcywh
 
 PADDING_GREY = 128
@@ -27,6 +28,7 @@ class Batch:
     expressions  one for each image; empty if there are names
     truth        of each image
     frames       images of each clip, which follow each other; 1 for images
+    regions      a mark on each image, or on the first frame of each clip; None if nothing is marked
     """
 
     pixels: Tensor
@@ -35,6 +37,7 @@ class Batch:
     expressions: tuple[str, ...]
     truth: tuple[Targets, ...]
     frames: int
+    regions: Regions | None = None
 
 
 def collate(
