@@ -68,5 +68,34 @@ def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
     return iou - (hull - union) / hull.where(hull > 0, torch.ones_like(hull))
 
 
+def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the intersection over union [N, M] of every box [N, 4] with every box [M, 4], xyxy."""
+    low = torch.maximum(first[:, None, :2], second[:, :2])
+    high = torch.minimum(first[:, None, 2:], second[:, 2:])
+    overlap = _sides(low, high).prod(dim=-1)
+    union = box_area(first)[:, None] + box_area(second) - overlap
+    return overlap / union.where(union > 0, torch.ones_like(union))
+
+
+def suppress_overlaps(xyxy: Tensor, scores: Tensor, labels: Tensor, overlap: float) -> Tensor:
+    """Return the rows of the boxes that no better one of the same label overlaps, best first.
+
+    Greedy non-maximum suppression: a box that was itself dropped drops no other.
+
+    xyxy     [N, 4] in any unit
+    scores   [N]
+    labels   [N] int64
+    overlap  intersection over union above which the worse of two boxes is dropped
+    """
+    order = scores.argsort(descending=True, stable=True)
+    boxes, own = xyxy[order], labels[order]
+    rivals = (pairwise_iou(boxes, boxes) > overlap) & (own[:, None] == own)
+    kept = torch.ones(len(order), dtype=torch.bool)
+    for row, beaten in enumerate(rivals.cpu()):
+        if kept[row]:
+            kept[row + 1 :] &= ~beaten[row + 1 :]
+    return order[kept.to(order.device)]
+
+
 def _sides(low: Tensor, high: Tensor) -> Tensor:
     return (high - low).clamp(min=0)
