@@ -3,7 +3,7 @@
     python benchmarks/nano_quality.py --model nano --data PACKS --out DIR [--quick]
 
 PACKS is the folder with `coco_photos`, `cutouts`, `backgrounds` and `davis_dev`. Writes into DIR
-quality.json, quality.md, sheet.jpg and twenty pictures. The same network gives the same numbers.
+quality.json, quality.md, sheet.png and twenty pictures. The same network gives the same numbers.
 
 What is held out: photos of the split `eval`, and DAVIS' videos, are in no training. The ten names
 of "unseen" are in none either, but ImageNet, which encoders may have seen, has three of them

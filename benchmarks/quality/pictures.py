@@ -75,14 +75,14 @@ def _followed(predictor: Predictor, video: Video) -> tuple[str, Image.Image]:
 
 
 def write_pictures(folder: Path, pictures: Iterable[tuple[str, Image.Image]]) -> int:
-    """Write pictures into a folder, and `sheet.jpg` of all beside it; return their number."""
+    """Write pictures into a folder, and `sheet.png` of all beside it; return their number."""
     tiles = []
     for number, (caption, picture) in enumerate(pictures, 1):
         name = re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")
         _save(picture, folder / "pictures" / f"{number:02}-{name}.jpg")
         tiles.append((caption, picture))
     sheet = _sheet(tiles)
-    _save(sheet, folder / "sheet.jpg")
+    _save(sheet, folder / "sheet.png")
     return len(tiles)
 
 
