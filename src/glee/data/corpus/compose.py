@@ -1,7 +1,7 @@
 """Compose: objects arranged on a backdrop, such that what is annotated can be seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -90,7 +90,8 @@ def arrange(pictures: Pictures, rows: Sequence[Cutout], size: Size, rng: Generat
         picture = pictures.cutout(row)
         pose = draw_pose(picture.size, size, rng, crowd=len(rows))
         soften = rng.uniform(0.5, 1.1) if chance(rng, 0.6) and pose.side > SOFTENED_SIDE else 0.0
-        layers.append(place(relight(picture, rng), pose, size, soften=soften))
+        layer = place(picture, pose, size, soften=soften)
+        layers.append(replace(layer, picture=relight(layer.picture, rng)))
     order = list(range(len(rows)))
     if chance(rng, 0.75):
         order.sort(key=lambda n: -layers[n].area)

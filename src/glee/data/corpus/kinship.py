@@ -40,6 +40,7 @@ class Kinship:
             self._above[row.name].update(row.synonyms, wider_words(row))
         words = set(own).union(*self._above.values(), COCO_NAMES)
         self.names = tuple(sorted(word for word in words if held_out or not is_held_out(word)))
+        self._every = frozenset(self.names)
         self._orphans = frozenset(name for name, of in parents.items() if of == {None})
         for word in words:
             self._above[word].add(_head(word))
@@ -83,7 +84,7 @@ class Kinship:
         for name, label in zip(shown, labels, strict=True):
             # What is called so is known; all else that it may be called is not.
             unknown |= self.related(name) - {label}
-        return frozenset(self.names) - unknown
+        return self._every - unknown
 
     def rivals(self, shown: Iterable[str], known: frozenset[str]) -> list[str]:
         """Return names near to what is shown, and known not to be: of one parent with it."""

@@ -13,6 +13,9 @@ from glee.ops.masks import Rle, encode_rle
 HALF = 128
 """From this alpha on a pixel belongs to the object."""
 
+DRAWN_IN = [min(255, max(0, round((value - 96) * 1.6))) for value in range(256)]
+"""Alpha for each blurred alpha: a straight border, half of it where it was, moves inwards."""
+
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
@@ -91,9 +94,7 @@ def place(picture: Image.Image, pose: Pose, size: Size, *, soften: float = 0.0) 
 
 
 def _soften(alpha: Image.Image, radius: float) -> Image.Image:
-    blurred = alpha.filter(ImageFilter.GaussianBlur(radius))
-    # A straight border has half its value where it was; from 96 up, it moves inwards.
-    return blurred.point([min(255, max(0, round((value - 96) * 1.6))) for value in range(256)])
+    return alpha.filter(ImageFilter.BoxBlur(radius)).point(DRAWN_IN)
 
 
 def owners(layers: Sequence[Layer], size: Size) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from glee.data.corpus.draws import chance
 from glee.data.corpus.kinship import Kinship, wider_words
-from glee.data.corpus.packs import Cutout, is_held_out
+from glee.data.corpus.packs import Cutout
 from glee.data.schema import Supervision
 
 WIDER_SHARE = 0.2
@@ -59,9 +59,12 @@ def _choose_labels(rows: Sequence[Cutout], kinship: Kinship, rng: Generator) -> 
         if chance(rng, SYNONYM_SHARE):
             same = [row for row in rows if row.name == name]
             common = set(same[0].synonyms).intersection(*(row.synonyms for row in same))
-            options = sorted(word for word in common if not is_held_out(word))
             others = [row.name for row in rows if row.name != name]
-            options = [w for w in options if not any(w in kinship.related(o) for o in others)]
+            options = [
+                word
+                for word in sorted(common)
+                if not any(word in kinship.related(other) for other in others)
+            ]
             if options:
                 chosen = options[int(rng.integers(len(options)))]
                 labels = [chosen if label == name else label for label in labels]

@@ -1,10 +1,11 @@
 """Pictures: the pixels of cut-outs and backgrounds, the last ones kept decoded."""
 
 import io
+import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -13,6 +14,8 @@ from glee.data.schema import BadSampleError
 
 CACHE_BYTES = 96 * 2**20
 """Memory for decoded pictures, of each process."""
+
+FORMATS = ("WEBP", "JPEG", "PNG")
 
 LONGEST = 2048
 """Pixels of the longer side of a picture of a pack; more than that is not one of ours."""
@@ -28,9 +31,10 @@ class Pictures:
         self.root, self.limit = root, limit
         self._kept: OrderedDict[Hashable, Image.Image] = OrderedDict()
         self._bytes = 0
+        self._shards: dict[str, mmap.mmap] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "limit": self.limit, "_kept": OrderedDict(), "_bytes": 0}
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(Pictures, limit=self.limit), (self.root,)
 
     def cutout(self, row: Cutout) -> Image.Image:
         """Return the RGBA picture of a cut-out; not to be written to.
@@ -49,9 +53,10 @@ class Pictures:
 
     def _read_cutout(self, row: Cutout) -> Image.Image:
         path = self.root / "cutouts" / row.shard
-        with path.open("rb") as file:
-            file.seek(row.offset)
-            content = file.read(row.size)
+        if row.shard not in self._shards:
+            with path.open("rb") as file:
+                self._shards[row.shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        content = self._shards[row.shard][row.offset : row.offset + row.size]
         return _decode(content, "RGBA", f"{path} at {row.offset}")
 
     def _get(self, key: Hashable, read: Callable[[], Image.Image]) -> Image.Image:
@@ -60,7 +65,9 @@ class Pictures:
             return self._kept[key]
         try:
             picture = read()
-        except OSError as error:
+        except BadSampleError:
+            raise
+        except (OSError, ValueError) as error:
             raise BadSampleError(f"a picture of the corpus cannot be read: {error}") from error
         self._kept[key] = picture
         self._bytes += _size(picture)
@@ -72,7 +79,7 @@ class Pictures:
 
 def _decode(content: bytes, mode: str, where: str) -> Image.Image:
     try:
-        picture = Image.open(io.BytesIO(content))
+        picture = Image.open(io.BytesIO(content), formats=FORMATS)
         if max(picture.size) > LONGEST:
             raise ValueError(f"{picture.size} pixels, more than {LONGEST} a side")
         return picture.convert(mode)
