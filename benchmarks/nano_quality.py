@@ -24,6 +24,7 @@ from quality.expressions import expression_scenes, expression_values
 from quality.figures import Report, Values
 from quality.photos import (
     Encoder,
+    Json,
     absent_values,
     mark_values,
     name_values,
@@ -46,7 +47,7 @@ def sections(
     encoder, photos = Encoder(predictor), shown.photos
     people = read_photos(data, "persons.json")
     if quick:
-        people = people.take(people.images[:QUICK_PHOTOS])
+        people = people.take(_some(people.images, QUICK_PHOTOS))
     return {
         "photos": lambda: name_values(encoder, photos),
         "marks": lambda: mark_values(encoder, photos, most=QUICK_OBJECTS if quick else None),
@@ -58,12 +59,17 @@ def sections(
     }
 
 
+def _some(images: list[Json], count: int) -> list[Json]:
+    """Return so many of the photos, spread over all of them."""
+    return images[:: max(len(images) // count, 1)][:count]
+
+
 def read_all(data: Path, *, quick: bool) -> Shown:
     """Read photos and videos and compose the scenes; some of them if it shall be quick."""
     photos, videos = read_photos(data, "instances_eval.json"), read_videos(data)
     count = QUICK_SCENES if quick else FULL_SCENES
     if quick:
-        photos = photos.take(photos.images[:QUICK_PHOTOS])
+        photos = photos.take(_some(photos.images, QUICK_PHOTOS))
         videos = [video.every(QUICK_FRAMES) for video in videos]
     return Shown(photos, unseen_scenes(data, count), expression_scenes(data, count), videos)
 

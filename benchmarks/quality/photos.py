@@ -169,7 +169,7 @@ def mark_values(encoder: Encoder, photos: Photos, *, most: int | None = None) ->
     ious: dict[str, list[float]] = {"box": [], "deep point": [], "random point": []}
     areas = []
     for image in photos.images:
-        entries = [one for one in photos.objects(image) if not one["iscrowd"]][:most]
+        entries = [one for one in photos.objects(image) if not one.get("iscrowd")][:most]
         masks = [object_mask(one, image) for one in entries]
         entries = [one for one, mask in zip(entries, masks, strict=True) if mask.any()]
         masks = [mask for mask in masks if mask.any()]

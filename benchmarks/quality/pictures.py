@@ -40,7 +40,7 @@ def draw_pictures(predictor: Predictor, shown: Shown) -> Iterator[tuple[str, Ima
         yield "80 names", draw_instances(pixels, predictor.predict(pixels, names))
     for image in shown.photos.images[:3]:
         pixels = load_image(shown.photos.path(image))
-        things = [one["bbox"] for one in shown.photos.objects(image) if not one["iscrowd"]][:6]
+        things = [one["bbox"] for one in shown.photos.objects(image) if not one.get("iscrowd")][:6]
         boxes = [(x, y, x + max(w, 1), y + max(h, 1)) for x, y, w, h in things]
         if boxes:
             found = predictor.predict(pixels, Prompts(boxes=boxes))
@@ -102,4 +102,4 @@ def _sheet(tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
 
 def _save(picture: Image.Image, path: Path) -> None:
     with replacing(path) as beside:
-        picture.save(beside, "JPEG", quality=88)
+        picture.save(beside, "PNG" if path.suffix == ".png" else "JPEG", quality=88)

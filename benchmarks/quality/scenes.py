@@ -49,14 +49,19 @@ class Composer:
     def unseen_scene(self, index: int) -> Frame:
         """Return a scene of one or two held-out objects among others."""
         rng = generator(SEED, UNSEEN, index)
+        while True:  # until it is not hidden by the others
+            frame = self._compose(self._draw_unseen(index, rng), rng)
+            if set(frame.names) & set(HELD_OUT_WORDS):
+                return frame
+
+    def _draw_unseen(self, index: int, rng: Generator) -> list[Cutout]:
         words = [word for word, rows in self._unseen.items() if rows]
         rows: list[Cutout] = []
         for _ in range(int(rng.integers(1, MOST_UNSEEN + 1))):
             # The words take turns, so that each is shown about as often.
             word = words[index % len(words)] if not rows else words[int(rng.integers(len(words)))]
             rows.append(self._unseen[word][int(rng.integers(len(self._unseen[word])))])
-        rows += self.seen.draw_several(int(rng.integers(1, MOST_DISTRACTORS + 1)), rng)
-        return self._compose(rows, rng)
+        return rows + self.seen.draw_several(int(rng.integers(1, MOST_DISTRACTORS + 1)), rng)
 
     def said_scene(self, index: int) -> Frame:
         """Return a scene of seen objects, two at least of one name."""
