@@ -36,7 +36,7 @@ from quality.scenes import unseen_scenes, unseen_values
 from quality.videos import read_videos, video_values
 
 FULL_SCENES, QUICK_SCENES = 100, 20
-QUICK_PHOTOS, QUICK_OBJECTS, QUICK_FRAMES = 8, 4, 12
+QUICK_PHOTOS, QUICK_OBJECTS, QUICK_FRAMES = 8, 3, 15
 ALONE, QUICK_ALONE = 4, 2  # absent names of each photo that are asked for one by one
 
 
