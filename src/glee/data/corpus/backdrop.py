@@ -31,14 +31,18 @@ class Backdrop:
     scenery: bool
 
 
+def usable(rows: Sequence[Background]) -> list[Background]:
+    """Return the backgrounds without those that show anything."""
+    return [row for row in rows if row.source != CROWDED]
+
+
 def draw_backdrop(
     pictures: Pictures, rows: Sequence[Background], size: Size, rng: Generator
 ) -> Backdrop:
-    """Return a part of a random picture, or a texture, of some (height, width)."""
-    usable = [row for row in rows if row.source != CROWDED]
-    if not usable or chance(rng, PLAIN_SHARE):
+    """Return a part of a random picture of those usable, or a texture, of some (height, width)."""
+    if not rows or chance(rng, PLAIN_SHARE):
         return Backdrop(texture(size, rng), scenery=False)
-    picture = pictures.background(usable[int(rng.integers(len(usable)))])
+    picture = pictures.background(rows[int(rng.integers(len(rows)))])
     height, width = size
     largest = min(picture.width / width, picture.height / height)
     scale = largest * rng.uniform(0.55, 1.0)

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from glee.data.corpus.backdrop import Backdrop
+from glee.data.corpus.colors import tint
 from glee.data.corpus.draws import chance, log_uniform
 from glee.data.corpus.layers import Layer, Pose, Size, place, seen_masks, seen_pixels
 from glee.data.corpus.looks import paint, photograph, relight
@@ -83,15 +84,27 @@ def draw_pose(picture_size: tuple[int, int], size: Size, rng: Generator, *, crow
     return Pose(center=center, side=side, angle=angle, mirrored=chance(rng, 0.5))
 
 
-def arrange(pictures: Pictures, rows: Sequence[Cutout], size: Size, rng: Generator) -> Arrangement:
-    """Place cut-outs at random, mostly the large ones behind, and drop those that are hidden."""
+def arrange(
+    pictures: Pictures,
+    rows: Sequence[Cutout],
+    size: Size,
+    rng: Generator,
+    *,
+    tints: Sequence[str | None] | None = None,
+) -> Arrangement:
+    """Place cut-outs at random, mostly the large ones behind, and drop those that are hidden.
+
+    tints  colours to give them, None for their own
+    """
     layers = []
-    for row in rows:
+    for number, row in enumerate(rows):
         picture = pictures.cutout(row)
         pose = draw_pose(picture.size, size, rng, crowd=len(rows))
         soften = rng.uniform(0.5, 1.1) if chance(rng, 0.6) and pose.side > SOFTENED_SIDE else 0.0
         layer = place(picture, pose, size, soften=soften)
-        layers.append(replace(layer, picture=relight(layer.picture, rng)))
+        look = relight(layer.picture, rng)
+        color = tints[number] if tints is not None else None
+        layers.append(replace(layer, picture=look if color is None else tint(look, color)))
     order = list(range(len(rows)))
     if chance(rng, 0.75):
         order.sort(key=lambda n: -layers[n].area)

@@ -57,18 +57,20 @@ class Kinship:
     def related(self, name: str) -> frozenset[str]:
         """Return the names that may be true of, or found on, something of this name; also it."""
         if name not in self._known:
-            self._known[name] = self._relate(name)
+            found = set(self.alike(name))
+            for word in (name, *self._above[name]):
+                found |= CARRIED.get(word, frozenset())
+            self._known[name] = frozenset(found)
         return self._known[name]
 
-    def _relate(self, name: str) -> frozenset[str]:
+    def alike(self, name: str) -> frozenset[str]:
+        """Return the names that may be true of something of this name; also it."""
         found = {name} | self._above[name] | self._below[name] | self._groups[name]
         for wider in self._above[name]:
             if wider not in OPEN_PARENTS:  # cases of one animal are no cases of another
                 found |= self._below[wider] | self._groups[wider]
         if name in self._orphans:
             found |= OPEN_PARENTS
-        for word in (name, *self._above[name]):
-            found |= CARRIED.get(word, frozenset())
         return frozenset(found)
 
     def coverage(

@@ -97,6 +97,7 @@ class Cutout:
     synonyms             other true names of it, some of them wider
     parent               a wider word, None if none is known
     source, kind         pack and sort: photo, render, emoji or drawing
+    width, height        of its picture, in pixels
     model, yaw, pitch    of renders: the object, and from where it is seen, in degrees
     held_out             whether it is kept out of training
     truncated            whether the border of its photo cuts it
@@ -110,6 +111,8 @@ class Cutout:
     parent: str | None
     source: str
     kind: str
+    width: int
+    height: int
     model: str | None
     yaw: float
     pitch: float
@@ -211,9 +214,12 @@ def _cutout(entry: dict[str, Any], where: str) -> Cutout:
     try:
         shard, name = str(entry["shard"]), str(entry["name"])
         offset, size = int(entry["offset"]), int(entry["bytes"])
+        width, height = int(entry["width"]), int(entry["height"])
         source, kind = str(entry["source"]), str(entry["kind"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{where}: shard, offset, bytes, name, source or kind: {error}") from error
+        raise ValueError(
+            f"{where}: shard, offset, bytes, name, source, kind, width or height: {error!r}"
+        ) from error
     if Path(shard).name != shard or offset < 0 or not 0 < size <= MAX_PICTURE_BYTES:
         raise ValueError(
             f"{where}: shard must be a file without folders and bytes in 1..{MAX_PICTURE_BYTES}, "
@@ -230,6 +236,8 @@ def _cutout(entry: dict[str, Any], where: str) -> Cutout:
         parent=parent,
         source=source,
         kind=kind,
+        width=width,
+        height=height,
         model=entry.get("model"),
         yaw=float(entry.get("yaw") or 0),
         pitch=float(entry.get("pitch") or 0),

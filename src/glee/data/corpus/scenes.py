@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glee.data.corpus.backdrop import draw_backdrop
+from glee.data.corpus.backdrop import draw_backdrop, usable
 from glee.data.corpus.choice import Choice
 from glee.data.corpus.compose import arrange, draw_size, finish
 from glee.data.corpus.draws import generator
@@ -12,7 +12,7 @@ from glee.data.corpus.packs import read_backgrounds, read_cutouts
 from glee.data.corpus.pictures import Pictures
 from glee.data.schema import Sample
 
-SCENES, HELD_OUT_SCENES, EXPRESSIONS, CLIPS = range(4)
+SCENES, HELD_OUT_SCENES, EXPRESSIONS, PHOTO_EXPRESSIONS, CLIPS = range(5)
 """Numbers that keep the random numbers of the sources apart."""
 
 MOST_OBJECTS = 8
@@ -49,7 +49,7 @@ class SceneSamples:
         self._unseen = Choice(unseen) if held_out else None
         self._kinship = Kinship([*rows, *unseen], held_out=held_out)
         self._pictures = Pictures(root)
-        self._backgrounds = read_backgrounds(root)
+        self._backgrounds = usable(read_backgrounds(root))
         self._seed = (seed, HELD_OUT_SCENES if held_out else SCENES)
         self._length = length
 

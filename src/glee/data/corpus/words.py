@@ -247,8 +247,7 @@ SCENERY = frozenset(
     door, swing, ladder, chain, smoke detector, light switch, wall socket, air conditioner,
     furniture, animal, bird, food, tool, rope, barrel, fire hydrant, fireplace, bamboo,
     satellite dish, solar panel, clock, sandpit, playground slide, net, tennis ball, sports
-    ball, ball, basketball net, skateboard, snowboard, skis, sculpture""".replace(
-        "\n    ", " "
-    ).split(", ")
+    ball, ball, basketball net, skateboard, snowboard, skis, sculpture,
+    motorcycle, tire, wheel""".replace("\n    ", " ").split(", ")
 )
 """What pictures used as backgrounds may show without a label."""
