@@ -1,4 +1,4 @@
-"""Composed scenes: names held out of training, and expressions among distractors."""
+"""Composed scenes that show names held out of training, among others."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from numpy.random import Generator
 
 from glee import Predictor
-from glee.data.corpus.backdrop import draw_backdrop
+from glee.data.corpus.backdrop import draw_backdrop, usable
 from glee.data.corpus.choice import Choice
 from glee.data.corpus.compose import arrange, draw_size, finish
 from glee.data.corpus.draws import generator
@@ -25,9 +25,6 @@ Json = dict[str, Any]
 SEED = 20_231_209
 """Of the scenes; training never draws from it."""
 
-UNSEEN, SAID = range(2)
-"""Numbers that keep the random numbers of both kinds of scenes apart."""
-
 MOST_UNSEEN, MOST_DISTRACTORS = 2, 5
 
 KINDS = ("photo", "render")
@@ -39,7 +36,7 @@ class Composer:
 
     def __init__(self, root: Path) -> None:
         rows = [row for row in read_cutouts(root) if row.kind in KINDS]
-        self.pictures, self.backgrounds = Pictures(root), read_backgrounds(root)
+        self.pictures, self.backgrounds = Pictures(root), usable(read_backgrounds(root))
         self.seen = Choice([row for row in rows if not row.held_out])
         self._unseen: dict[str, list[Cutout]] = {word: [] for word in HELD_OUT_WORDS}
         for row in rows:
@@ -48,7 +45,7 @@ class Composer:
 
     def unseen_scene(self, index: int) -> Frame:
         """Return a scene of one or two held-out objects among others."""
-        rng = generator(SEED, UNSEEN, index)
+        rng = generator(SEED, index)
         while True:  # until it is not hidden by the others
             frame = self._compose(self._draw_unseen(index, rng), rng)
             if set(frame.names) & set(HELD_OUT_WORDS):
@@ -62,14 +59,6 @@ class Composer:
             word = words[index % len(words)] if not rows else words[int(rng.integers(len(words)))]
             rows.append(self._unseen[word][int(rng.integers(len(self._unseen[word])))])
         return rows + self.seen.draw_several(int(rng.integers(1, MOST_DISTRACTORS + 1)), rng)
-
-    def said_scene(self, index: int) -> Frame:
-        """Return a scene of seen objects, two at least of one name."""
-        rng = generator(SEED, SAID, index)
-        first = self.seen.draw(rng)
-        rows = [first, self.seen.draw_named(first.name, rng)]
-        rows += self.seen.draw_several(int(rng.integers(1, MOST_DISTRACTORS)), rng)
-        return self._compose(rows, rng)
 
     def _compose(self, rows: Sequence[Cutout], rng: Generator) -> Frame:
         size = draw_size(rng)
