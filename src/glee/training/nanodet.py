@@ -148,19 +148,21 @@ def detect(
     *,
     threshold: float = 0.05,
     side: int = SIDE,
+    most: int = MAX_OBJECTS,
 ) -> Instances:
-    """Find the objects that a teacher knows, as it was published: at most 100, best first.
+    """Find the objects that a teacher knows, best first; by default as it was published.
 
     image      [H, W, 3] RGB, 0..255
     names      what the teacher knows, in the order of its outputs
     threshold  objects score higher than this, 0..1
     side       of the square that the image is brought into, a multiple of 32
+    most       objects at most
     """
     pixels, way_back = letterbox(image, side)
     scores, boxes = teacher(pixels)
     cells, labels = (scores[0] > threshold).nonzero(as_tuple=True)
     kept_scores, kept_boxes = scores[0, cells, labels], boxes[0, cells]
-    kept = suppress_overlaps(kept_boxes, kept_scores, labels, OVERLAP)[:MAX_OBJECTS]
+    kept = suppress_overlaps(kept_boxes, kept_scores, labels, OVERLAP)[:most]
     size = image.shape[0], image.shape[1]
     return Instances(
         boxes=clip_boxes(way_back.to_original(kept_boxes[kept]), size),

@@ -62,12 +62,16 @@ def fill(
     *,
     add_image: Callable[[Json], object],
     label_of: Callable[[Json], int | None],
+    left_out: Callable[[Json], bool] = lambda entry: bool(
+        entry.get("iscrowd") or entry.get("ignore")
+    ),
 ) -> list[Json]:
     """Pass all entries of a file in COCO's format to a builder; return its categories.
 
     add_image  adds an entry of `images`
     label_of   returns the number of the category, or of the phrase, of an entry of `annotations`,
               None if it has none
+    left_out   says whether an entry of `annotations` is no object to learn from
     """
     categories: list[Json] = []
     for part, entry in iterate_entries(annotations):
@@ -85,7 +89,7 @@ def fill(
                 label_of(entry),
                 box_of(entry),
                 segmentation=entry.get("segmentation"),
-                crowd=bool(entry.get("iscrowd") or entry.get("ignore")),
+                crowd=left_out(entry),
             )
     return categories
 
