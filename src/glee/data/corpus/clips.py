@@ -201,8 +201,7 @@ class ClipFrames:
         layer = place(self.pictures.cutout(row), pose, self.size, soften=actor.soften)
         if not layer.solid.size:
             return layer
-        look = relight(layer.picture, generator(*self.seed, 2, number))
-        return replace(layer, picture=look)
+        return replace(layer, pixels=relight(layer.pixels, generator(*self.seed, 2, number)))
 
     def _background(self, share: float) -> Image.Image:
         """Return what the camera sees of the backdrop, as large as a frame."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 PALETTE: Mapping[str, tuple[int, int, int]] = {
     "red": (205, 30, 35),
@@ -25,8 +24,8 @@ ALIKE: Mapping[str, tuple[str, ...]] = {
     "red": ("orange", "pink", "brown"),
     "orange": ("red", "yellow", "brown"),
     "yellow": ("orange", "brown"),
-    "green": ("blue",),
-    "blue": ("green", "purple"),
+    "green": (),
+    "blue": ("purple",),
     "purple": ("blue", "pink"),
     "pink": ("red", "purple"),
     "brown": ("red", "orange", "yellow", "black"),
@@ -40,7 +39,8 @@ CLEAR_SHARE = 0.6
 """An object is called by a colour that this share of its pixels bear."""
 
 TRACE_SHARE = 0.15
-"""And is clearly not of a colour that less than this share bear, alike ones counted half."""
+"""And is clearly not of a colour that less than this share bear; alike and unclear ones are
+counted half."""
 
 UNCLEAR = "unclear"
 
@@ -66,13 +66,13 @@ GREYISH, COLORFUL, PALE = 0.14, 0.28, 0.55
 def measure_colors(pixels: NDArray[np.uint8]) -> dict[str, float]:
     """Return the share of each colour, 0..1, in pixels [P, 3] of an object.
 
-    What lies between two colours counts for none.
+    What lies between two colours is `UNCLEAR`.
     """
     if not len(pixels):
         return {}
     pixels = pixels[:: 1 + len(pixels) // _MOST_PIXELS]
     numbers = np.bincount(_classify(pixels), minlength=len(_NAMES)) / len(pixels)
-    return {name: float(share) for name, share in zip(PALETTE, numbers, strict=False) if share}
+    return {name: float(share) for name, share in zip(_NAMES, numbers, strict=True) if share}
 
 
 def has_color(shares: Mapping[str, float], color: str) -> bool | None:
@@ -80,20 +80,20 @@ def has_color(shares: Mapping[str, float], color: str) -> bool | None:
     own = shares.get(color, 0.0)
     if own >= CLEAR_SHARE:
         return True
-    near = sum(shares.get(other, 0.0) for other in ALIKE[color])
+    near = sum(shares.get(other, 0.0) for other in (*ALIKE[color], UNCLEAR))
     return False if own + near / 2 < TRACE_SHARE else None
 
 
-def tint(picture: Image.Image, color: str, *, strength: float = 0.85) -> Image.Image:
-    """Give an RGBA picture a colour of the palette, and keep its light and shade."""
-    pixels = np.array(picture)
-    light = pixels[..., :3].mean(axis=2, keepdims=True) / 255
-    middle = light[pixels[..., 3] > 0].mean() if (pixels[..., 3] > 0).any() else 0.5
+def tint(pixels: NDArray[np.uint8], color: str, *, strength: float = 0.85) -> NDArray[np.uint8]:
+    """Give RGBA pixels [h, w, 4] a colour of the palette, and keep their light and shade."""
+    light = pixels[..., :3].mean(axis=2, keepdims=True, dtype=np.float32) / 255
+    solid = pixels[..., 3] > 0
+    middle = light[solid].mean() if solid.any() else 0.5
     shade = np.clip(1 + 0.8 * (light - middle), 0.35, 1.5)
-    colored = np.clip(np.array(PALETTE[color]) * shade, 0, 255)
-    mixed = (1 - strength) * pixels[..., :3] + strength * colored
-    pixels[..., :3] = mixed.round().astype(np.uint8)
-    return Image.fromarray(pixels)
+    colored = np.clip(np.array(PALETTE[color], dtype=np.float32) * shade, 0, 255)
+    changed = pixels.copy()
+    changed[..., :3] = (1 - strength) * pixels[..., :3] + strength * colored
+    return changed
 
 
 def _classify(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -102,9 +102,9 @@ def arrange(
         pose = draw_pose(picture.size, size, rng, crowd=len(rows))
         soften = rng.uniform(0.5, 1.1) if chance(rng, 0.6) and pose.side > SOFTENED_SIDE else 0.0
         layer = place(picture, pose, size, soften=soften)
-        look = relight(layer.picture, rng)
+        pixels = relight(layer.pixels, rng)
         color = tints[number] if tints is not None else None
-        layers.append(replace(layer, picture=look if color is None else tint(look, color)))
+        layers.append(replace(layer, pixels=pixels if color is None else tint(pixels, color)))
     order = list(range(len(rows)))
     if chance(rng, 0.75):
         order.sort(key=lambda n: -layers[n].area)

@@ -59,8 +59,9 @@ class ExpressionSamples:
         misleading     share of samples whose expressions fit nothing, and which have no objects
         allow_missing  do with the cut-outs that are there
 
-        Raises MissingPackError for what is missing.
+        Raises MissingPackError for what is missing, ValueError for a share outside 0..1.
         """
+        _check_share(misleading)
         every = read_cutouts(root, allow_missing=allow_missing)
         rows = [row for row in every if not row.held_out]
         self._choice, self._kinship = Choice(rows), Kinship(rows)
@@ -131,8 +132,9 @@ class PhotoExpressions:
 
         misleading  share of samples whose expressions fit nothing
 
-        Raises MissingPackError without the pack `coco_photos`.
+        Raises MissingPackError without the pack `coco_photos`, ValueError for a share outside 0..1.
         """
+        _check_share(misleading)
         self._photos, self._kinship = read_masks(root), Kinship(())
         self._seed, self._length, self._misleading = seed, length, misleading
 
@@ -165,6 +167,11 @@ class PhotoExpressions:
             if referred:
                 return _sample(f"{photo.key}, expression {index}", frame, referred)
         raise BadSampleError(f"expression {index}: no description found in {TRIES} photos")
+
+
+def _check_share(misleading: float) -> None:
+    if not 0 <= misleading <= 1:
+        raise ValueError(f"misleading must be a share in 0..1, got {misleading}")
 
 
 def _draw_tints(rows: Sequence[Cutout], rng: Generator) -> list[str | None]:

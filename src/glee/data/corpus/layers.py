@@ -13,7 +13,7 @@ from glee.ops.masks import Rle, encode_rle
 HALF = 128
 """From this alpha on a pixel belongs to the object."""
 
-DRAWN_IN = [min(255, max(0, round((value - 96) * 1.6))) for value in range(256)]
+DRAWN_IN = np.clip((np.arange(256) - 96) * 1.6, 0, 255).round().astype(np.uint8)
 """Alpha for each blurred alpha: a straight border, half of it where it was, moves inwards."""
 
 Size = tuple[int, int]
@@ -40,13 +40,13 @@ class Pose:
 class Layer:
     """A picture on the canvas, cut at its borders.
 
-    picture  RGBA
-    corner   (left, top) on the canvas
-    solid    [h, w] bool, the pixels that belong to the object
-    area     pixels of the object in all, those beyond the borders too
+    pixels  [h, w, 4] uint8, RGBA
+    corner  (left, top) on the canvas
+    solid   [h, w] bool, the pixels that belong to the object
+    area    pixels of the object in all, those beyond the borders too
     """
 
-    picture: Image.Image
+    pixels: NDArray[np.uint8]
     corner: tuple[int, int]
     solid: NDArray[np.bool_]
     area: int
@@ -74,27 +74,36 @@ def place(picture: Image.Image, pose: Pose, size: Size, *, soften: float = 0.0) 
         picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     if pose.angle:
         picture = picture.rotate(pose.angle, Image.Resampling.BILINEAR, expand=True)
+    pixels = np.array(picture)
     if soften:
-        picture = picture.copy() if picture.size == (width, height) else picture
-        picture.putalpha(_soften(picture.getchannel("A"), soften))
+        pixels[..., 3] = _soften(pixels[..., 3], soften)
+    solid = pixels[..., 3] >= HALF
     left = round(pose.center[0] - picture.width / 2)
     top = round(pose.center[1] - picture.height / 2)
-    area = int(np.count_nonzero(np.asarray(picture.getchannel("A")) >= HALF))
-    part = (
-        max(0, -left),
-        max(0, -top),
-        max(0, min(picture.width, size[1] - left)),
-        max(0, min(picture.height, size[0] - top)),
-    )
-    part = (part[0], part[1], max(part[0], part[2]), max(part[1], part[3]))
-    if part != (0, 0, *picture.size):
-        picture = picture.crop(part)
-    solid = np.asarray(picture.getchannel("A")) >= HALF
-    return Layer(picture, (max(left, 0), max(top, 0)), solid, area)
+    part, corner = overlap((left, top), solid.shape, size)
+    return Layer(pixels[part], corner, solid[part], int(np.count_nonzero(solid)))
 
 
-def _soften(alpha: Image.Image, radius: float) -> Image.Image:
-    return alpha.filter(ImageFilter.BoxBlur(radius)).point(DRAWN_IN)
+def overlap(
+    corner: tuple[int, int], own: tuple[int, ...], size: Size
+) -> tuple[tuple[slice, slice], tuple[int, int]]:
+    """Return the part of a picture that lies on a canvas, and the corner of that part there.
+
+    corner  (left, top) of the picture on the canvas
+    own     (height, width) of the picture
+    size    of the canvas
+    """
+    slices, corners = [], []
+    for start, length, room in zip(corner[::-1], own, size, strict=True):
+        first = min(max(0, -start), length)
+        slices.append(slice(first, max(first, min(length, room - start))))
+        corners.append(max(start, 0))
+    return (slices[0], slices[1]), (corners[1], corners[0])
+
+
+def _soften(alpha: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
+    blurred = Image.fromarray(np.ascontiguousarray(alpha)).filter(ImageFilter.BoxBlur(radius))
+    return DRAWN_IN.take(np.asarray(blurred))
 
 
 def owners(layers: Sequence[Layer], size: Size) -> NDArray[np.uint8]:

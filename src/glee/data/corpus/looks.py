@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageFilter
 
 from glee.data.corpus.draws import chance
-from glee.data.corpus.layers import Layer, Size
+from glee.data.corpus.layers import Layer, Size, overlap
+from glee.images import Pixels
 
 NOISE_TILE = 96
 """Side of the square of noise that is repeated over the picture."""
@@ -18,71 +18,88 @@ SHADOW_SCALE = 4
 """Shadows are soft: they are drawn at a fraction of the size."""
 
 
-def relight(picture: Image.Image, rng: Generator, *, strength: float = 1.0) -> Image.Image:
-    """Change brightness, contrast, tint and saturation of an RGBA picture a little."""
+def relight(pixels: Pixels, rng: Generator, *, strength: float = 1.0) -> Pixels:
+    """Change brightness, contrast, tint and saturation of RGBA pixels [h, w, 4] a little."""
     gain = np.exp(rng.normal(0, 0.14 * strength)) * np.exp(rng.normal(0, 0.04 * strength, 3))
     gamma = float(np.exp(rng.normal(0, 0.15 * strength)))
     ramp = (np.arange(256) / 255) ** gamma * 255
     tables = np.clip(ramp * gain[:, None], 0, 255).round().astype(np.uint8)  # [3, 256]
-    pixels = np.array(picture)
+    changed = pixels.copy()
     for channel, table in enumerate(tables):
-        pixels[..., channel] = table.take(pixels[..., channel])
-    changed = Image.fromarray(pixels)
+        changed[..., channel] = table.take(pixels[..., channel])
     if chance(rng, 0.3 * strength):
-        alpha = changed.getchannel("A")
-        changed = ImageEnhance.Color(changed.convert("RGB")).enhance(rng.uniform(0.5, 1.4))
-        changed.putalpha(alpha)
+        colors = changed[..., :3].astype(np.float32)
+        grey = colors.mean(axis=2, keepdims=True)
+        mixed = grey + (colors - grey) * np.float32(rng.uniform(0.5, 1.4))
+        changed[..., :3] = mixed.clip(0, 255)
     return changed
-
-
-def cast_shadow(canvas: Image.Image, layer: Layer, rng: Generator) -> None:
-    """Darken the canvas beneath and beside a layer."""
-    width, height = (max(1, side // SHADOW_SCALE) for side in layer.picture.size)
-    reach = max(width, height)
-    pad = reach // 4 + 1
-    shape = Image.new("L", (width + 2 * pad, height + 2 * pad))
-    shape.paste(layer.picture.getchannel("A").resize((width, height)), (pad, pad))
-    strength = rng.uniform(0.15, 0.5)
-    shape = shape.filter(ImageFilter.BoxBlur(1 + reach * rng.uniform(0.02, 0.12)))
-    shape = shape.point([round(value * strength) for value in range(256)])
-    whole = shape.resize((shape.width * SHADOW_SCALE, shape.height * SHADOW_SCALE))
-    shift = rng.uniform(-0.08, 0.08) * reach, rng.uniform(0.02, 0.1) * reach
-    corner = [
-        round(place + SHADOW_SCALE * (move - pad))
-        for place, move in zip(layer.corner, shift, strict=True)
-    ]
-    canvas.paste((0, 0, 0), (corner[0], corner[1]), whole)
 
 
 def paint(
     background: Image.Image, layers: Sequence[Layer], rng: Generator, *, shadows: bool
-) -> Image.Image:
-    """Return the background with the layers on it, the last one on top."""
-    canvas = background.copy()
+) -> Pixels:
+    """Return the pixels [H, W, 3] of an RGB background with layers on it, the last one on top."""
+    canvas = np.array(background)
     for layer in layers:
-        if shadows and layer.solid.size:
-            cast_shadow(canvas, layer, rng)
-        canvas.paste(layer.picture, layer.corner, layer.picture)
+        if not layer.solid.size:
+            continue
+        if shadows:
+            _cast_shadow(canvas, layer, rng)
+        _blend(canvas, layer.corner, layer.pixels[..., 3], layer.pixels[..., :3])
     return canvas
 
 
-def photograph(canvas: Image.Image, rng: Generator) -> NDArray[np.uint8]:
-    """Return the pixels [H, W, 3] of a canvas as a camera might give them.
+def _blend(
+    canvas: Pixels, corner: tuple[int, int], alpha: Pixels, colors: Pixels | None = None
+) -> None:
+    """Put colours [h, w, 3], or black, on a canvas, as far as their alpha [h, w] lets them."""
+    (left, top), (height, width) = corner, alpha.shape
+    window = canvas[top : top + height, left : left + width]
+    weight = alpha[..., None].astype(np.uint16)
+    mixed = window * (255 - weight) + 127  # at most 255 * 255 + 127: no overflow
+    if colors is not None:
+        mixed += colors * weight
+    window[...] = mixed // 255
+
+
+def _cast_shadow(canvas: Pixels, layer: Layer, rng: Generator) -> None:
+    """Darken the canvas beneath and beside a layer."""
+    alpha = np.ascontiguousarray(layer.pixels[..., 3])
+    width, height = (max(1, side // SHADOW_SCALE) for side in alpha.shape[::-1])
+    reach = max(width, height)
+    pad = reach // 4 + 1
+    shape = Image.new("L", (width + 2 * pad, height + 2 * pad))
+    shape.paste(Image.fromarray(alpha).resize((width, height)), (pad, pad))
+    shape = shape.filter(ImageFilter.BoxBlur(1 + reach * rng.uniform(0.02, 0.12)))
+    whole = np.asarray(shape.resize((shape.width * SHADOW_SCALE, shape.height * SHADOW_SCALE)))
+    shift = rng.uniform(-0.08, 0.08) * reach, rng.uniform(0.02, 0.1) * reach
+    left, top = (
+        round(place + SHADOW_SCALE * (move - pad))
+        for place, move in zip(layer.corner, shift, strict=True)
+    )
+    part, corner = overlap((left, top), whole.shape, (canvas.shape[0], canvas.shape[1]))
+    strength = np.uint16(256 * rng.uniform(0.15, 0.5))
+    _blend(canvas, corner, (whole[part] * strength // 256).astype(np.uint8))
+
+
+def photograph(pixels: Pixels, rng: Generator) -> Pixels:
+    """Return pixels [H, W, 3] as a camera might give them.
 
     Sometimes out of focus, noisy, or compressed as JPEG.
     """
     if chance(rng, 0.2):
-        canvas = canvas.filter(ImageFilter.BoxBlur(rng.uniform(0.4, 1.5)))
+        blur = ImageFilter.BoxBlur(rng.uniform(0.4, 1.5))
+        pixels = np.array(Image.fromarray(pixels).filter(blur))
     if chance(rng, 0.25):
-        canvas = Image.fromarray(_add_noise(np.asarray(canvas), rng))
+        pixels = _add_noise(pixels, rng)
     if chance(rng, 0.5):
         stream = io.BytesIO()
-        canvas.save(stream, "JPEG", quality=int(rng.integers(35, 96)))
-        canvas = Image.open(stream)
-    return np.array(canvas)
+        Image.fromarray(pixels).save(stream, "JPEG", quality=int(rng.integers(35, 96)))
+        pixels = np.array(Image.open(stream))
+    return pixels
 
 
-def _add_noise(pixels: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
+def _add_noise(pixels: Pixels, rng: Generator) -> Pixels:
     strength = rng.uniform(2, 9)
     tile = rng.normal(0, strength, (NOISE_TILE, NOISE_TILE, 3)).astype(np.int16)
     height, width = pixels.shape[:2]

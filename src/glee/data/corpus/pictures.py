@@ -79,10 +79,11 @@ class Pictures:
 
 def _decode(content: bytes, mode: str, where: str) -> Image.Image:
     try:
-        picture = Image.open(io.BytesIO(content), formats=FORMATS)
+        picture: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
         if max(picture.size) > LONGEST:
             raise ValueError(f"{picture.size} pixels, more than {LONGEST} a side")
-        return picture.convert(mode)
+        picture.load()
+        return picture if picture.mode == mode else picture.convert(mode)
     except Exception as error:  # on damaged files Pillow raises whatever its parsers run into
         raise BadSampleError(f"{where} cannot be decoded: {error}") from error
 

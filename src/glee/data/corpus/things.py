@@ -37,7 +37,7 @@ def things_of_scene(arrangement: Arrangement, kinship: Kinship) -> list[Thing]:
                 maybe=kinship.related(row.name),
                 box=box,
                 area=float(seen.sum()) / (height * width),
-                colors=measure_colors(np.asarray(layer.picture)[..., :3][seen]),
+                colors=measure_colors(layer.pixels[seen][:, :3]),
             )
         )
     return things
