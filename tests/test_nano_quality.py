@@ -200,7 +200,7 @@ def test_the_first_mask_of_a_video_is_followed_through_all_frames(
 
     found = follow(predictor, video)
 
-    assert set(found) == {"mask", "name", "expression"}
+    assert set(found) == {"mask", "mask refreshed", "name", "expression"}
     assert all(one.shape == (4, 48, 64) for one in found.values())
     assert video.every(2).frames == video.frames[::2]
     assert video.truth().sum((1, 2)).tolist() == [400] * 4

@@ -13,17 +13,18 @@ from PIL import Image
 from glee import Predictor, Prompts
 from glee.evaluation.vos import ObjectScores, object_scores, semi_supervised, vos_scores
 from glee.images import load_image
-from glee.inference.postprocess import Selection, find_objects
 from glee.inference.predictor import EncodedImage
-from glee.inference.regions import rasterise
-from glee.model.interfaces import PromptBatch
+from glee.video.marks import MarkFollower
 
 Mask = NDArray[np.bool_]
 
 Step = Callable[[EncodedImage], Mask]
 """Finds the object of a video in its next frame."""
 
-WAYS = ("mask", "name", "expression")
+WAYS = ("mask", "mask refreshed", "name", "expression")
+
+REFRESH_ABOVE = 0.5
+"""From this score on "mask refreshed" takes what it has found for what it looks for next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +81,16 @@ def follow_prompts(predictor: Predictor, prompts: Prompts) -> Step:
     return step
 
 
-@torch.no_grad()
-def follow_mask(predictor: Predictor, first: EncodedImage, mask: Mask) -> Step:
+def follow_mask(
+    predictor: Predictor, first: EncodedImage, mask: Mask, *, refresh_above: float | None = None
+) -> Step:
     """Return a step that looks for what a mask shows on the first frame.
 
-    Its tokens are computed once, there, and prompt every frame.
+    refresh_above  as in `MarkFollower`
     """
-    model = predictor.model
-    text = predictor.vocabulary(["object"]).prompt
-    regions = rasterise(Prompts(masks=[mask]).marks, first.geometry).to(predictor.device)
-    remembered = model.detect(first.features, PromptBatch(text, regions)).visual
-    batch, selection = PromptBatch(text, remembered=remembered), Selection(max_objects=1)
-
-    @torch.no_grad()
-    def step(frame: EncodedImage) -> Mask:
-        outputs = model.detect(frame.features, batch)
-        found = find_objects(outputs.final, outputs.mask_features, 0, frame.geometry, selection)
-        return _first(found.masks, frame)
-
-    return step
+    follower = MarkFollower(predictor, refresh_above=refresh_above)
+    follower.mark(first, Prompts(masks=[mask]))
+    return lambda frame: _first(follower.step(frame).masks, frame)
 
 
 def _first(masks: torch.Tensor | None, frame: EncodedImage) -> Mask:
@@ -120,7 +112,11 @@ def follow(predictor: Predictor, video: Video) -> Mapping[str, NDArray[np.uint8]
     }
     for number, frame in enumerate(_encoded(predictor, video)):
         if not number:
-            steps["mask"] = follow_mask(predictor, frame, truth[0] > 0)
+            given = truth[0] > 0
+            steps["mask"] = follow_mask(predictor, frame, given)
+            steps["mask refreshed"] = follow_mask(
+                predictor, frame, given, refresh_above=REFRESH_ABOVE
+            )
         for way, step in steps.items():
             found[way][number] = step(frame)
     return found
@@ -138,8 +134,9 @@ def video_values(predictor: Predictor, videos: Sequence[Video]) -> dict[str, flo
     objects: dict[str, dict[str, ObjectScores]] = {way: {} for way in WAYS}
     for video in videos:
         truth, found = video.truth(), follow(predictor, video)
-        objects["mask"][video.name] = semi_supervised(truth, found["mask"])[0]
-        for way in WAYS[1:]:
+        for way in WAYS[:2]:
+            objects[way][video.name] = semi_supervised(truth, found[way])[0]
+        for way in WAYS[2:]:
             objects[way][video.name] = object_scores(truth, found[way], 1)
     values = {"frames": float(sum(len(video.frames) for video in videos))}
     for way, own in objects.items():
