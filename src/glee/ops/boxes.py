@@ -1,5 +1,6 @@
 """Boxes: their formats, scaling, clipping and overlap."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,6 +67,45 @@ def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
     # What would be divided by zero is zero itself.
     iou = overlap / union.where(union > 0, torch.ones_like(union))
     return iou - (hull - union) / hull.where(hull > 0, torch.ones_like(hull))
+
+
+def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the intersection over union [N, M] of every box [N, 4] with every box [M, 4], xyxy."""
+    low = torch.maximum(first[:, None, :2], second[:, :2])
+    high = torch.minimum(first[:, None, 2:], second[:, 2:])
+    overlap = _sides(low, high).prod(dim=-1)
+    union = box_area(first)[:, None] + box_area(second) - overlap
+    return overlap / union.where(union > 0, torch.ones_like(union))
+
+
+def suppress_overlaps(xyxy: Tensor, scores: Tensor, labels: Tensor, overlap: float) -> Tensor:
+    """Return the rows of the boxes that no better one of the same label overlaps, best first.
+
+    Greedy non-maximum suppression: a box that was itself dropped drops no other.
+
+    xyxy     [N, 4] in any unit
+    scores   [N]
+    labels   [N] int64
+    overlap  intersection over union above which the worse of two boxes is dropped
+    """
+    order = scores.argsort(descending=True, stable=True)
+    kept = torch.ones(len(order), dtype=torch.bool, device=order.device)
+    for label in labels.unique():
+        # Each label by itself: memory grows with the square of the boxes compared.
+        rows = (labels[order] == label).nonzero()[:, 0]
+        boxes = xyxy[order[rows]]
+        kept[rows] = _unbeaten(pairwise_iou(boxes, boxes) > overlap)
+    return order[kept]
+
+
+def _unbeaten(rivals: Tensor) -> Tensor:
+    """Return which rows [N] bool stay if each that stays drops its later rivals [N, N] bool."""
+    beats = rivals.cpu().numpy()
+    kept = np.ones(len(beats), dtype=np.bool_)
+    for row in range(len(beats)):
+        if kept[row]:
+            kept[row + 1 :] &= ~beats[row, row + 1 :]
+    return torch.from_numpy(kept).to(rivals.device)
 
 
 def _sides(low: Tensor, high: Tensor) -> Tensor:
