@@ -296,7 +296,8 @@ class ObjectDecoderConfig:
     `coarse_priors` it doubles with each coarser level, as the cells do; without, it doubles with
     each finer one, as the released weights were trained. Similarities are multiplied by
     `similarity_scale`: products of two long vectors, they otherwise change by whole units in a
-    step of training.
+    step of training. With `peaks_first` cells that score more than their neighbours become
+    queries before others, where several cells of an object are taught its name.
     """
 
     num_layers: int = 9
@@ -306,6 +307,7 @@ class ObjectDecoderConfig:
     mlp_width: int = 2048
     coarse_priors: bool = field(default=False, metadata=ADDED_LATER)
     similarity_scale: float = field(default=1.0, metadata=ADDED_LATER)
+    peaks_first: bool = field(default=False, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glee.config import ObjectDecoderConfig
@@ -41,6 +42,7 @@ class QuerySelection(nn.Module):
     def __init__(self, width: int, size: ObjectDecoderConfig) -> None:
         super().__init__()
         self.num_queries, self.coarse_priors = size.num_queries, size.coarse_priors
+        self.peaks_first = size.peaks_first
         self.project = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
 
@@ -65,7 +67,8 @@ class QuerySelection(nn.Module):
             scores = heads.confidence(cells).squeeze(-1)
         else:
             scores = _best_similarity(heads, cells, classes)
-        index = scores.topk(min(self.num_queries, scores.shape[1]), dim=1).indices
+        ranked = _raise_peaks(scores, shapes) if self.peaks_first else scores
+        index = ranked.topk(min(self.num_queries, scores.shape[1]), dim=1).indices
         content = cells.take_along_dim(index[..., None], dim=1)
         every = CellQueries(cells, priors, valid)
         return SelectedCells(content, heads.box(content) + priors[index], index, scores, every)
@@ -102,3 +105,14 @@ def _best_similarity(heads: Heads, cells: Tensor, classes: Tensor) -> Tensor:
         for names in classes.split(NAMES_AT_ONCE, dim=1)
     ]
     return torch.stack(best).amax(dim=0)
+
+
+def _raise_peaks(scores: Tensor, shapes: LevelShapes) -> Tensor:
+    """Rank cells [B, S] that score most within 3 x 3 cells of their level before all others."""
+    levels = []
+    for (h, w), level in zip(shapes, scores.split([h * w for h, w in shapes], dim=1), strict=True):
+        grid = level.unflatten(1, (1, h, w))
+        peaks = F.max_pool2d(grid, 3, stride=1, padding=1) == grid
+        levels.append(peaks.flatten(1))
+    reach = scores.amax(dim=1, keepdim=True) - scores.amin(dim=1, keepdim=True) + 1
+    return scores + reach * torch.cat(levels, dim=1)

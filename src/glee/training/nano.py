@@ -84,7 +84,7 @@ def nano_config(*, steps: int, rate: float = 3e-4) -> TrainConfig:
             mask_points=MaskPointsConfig(num_points=2048),
             proposal_confidence=True,
             confidence_per_object=True,
-            cells_per_object=8,
+            cells_per_object=5,
         ),
         denoising=DenoisingConfig(num_queries=30),
         ema=0.998,
