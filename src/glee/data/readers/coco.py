@@ -13,6 +13,9 @@ from glee.data.schema import BadSampleError
 
 Json = Mapping[str, Any]
 
+CROWD_WORDS = ("iscrowd", "ignore", "IsGroupOf")
+"""What says that an annotation is of no single object: COCO's, BDD100K's and Open Images'."""
+
 
 def read_coco(
     annotations: Path,
@@ -85,7 +88,7 @@ def fill(
                 label_of(entry),
                 box_of(entry),
                 segmentation=entry.get("segmentation"),
-                crowd=bool(entry.get("iscrowd") or entry.get("ignore")),
+                crowd=any(entry.get(word) for word in CROWD_WORDS),
             )
     return categories
 

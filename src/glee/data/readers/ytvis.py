@@ -99,7 +99,7 @@ class _Reader:
             self.builder.add_object(
                 (video, number),
                 label,
-                box_of({"bbox": box}) if box else _box_around(mask),
+                box_of({"bbox": box}) if box else box_around(mask),
                 segmentation=mask,
                 crowd=bool(entry.get("iscrowd")),
                 track=self.num_tracks,
@@ -110,7 +110,7 @@ def _at(values: Sequence[Any] | None, number: int) -> Any:
     return values[number] if values and number < len(values) else None
 
 
-def _box_around(mask: Any) -> tuple[float, float, float, float] | None:
+def box_around(mask: Any) -> tuple[float, float, float, float] | None:
     """Return the box of a mask; None if it cannot be had."""
     match mask:
         case {"size": [int(height), int(width)]}:
