@@ -131,7 +131,32 @@ class EfficientNetConfig:
         return tuple(self.widths[stage] for stage in self.map_stages)
 
 
-BackboneConfig = ResNetConfig | SwinConfig | Eva02Config | EfficientNetConfig
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CspConfig:
+    """Size of a cross-stage partial network (arXiv:1911.11929), as in NanoDet-g by default.
+
+    With `has_neck` its maps but the finest exchange what they hold and get `neck_width` channels.
+    """
+
+    kind: Literal["csp"] = "csp"
+    stem_width: int = 32
+    depths: tuple[int, ...] = (1, 2, 2, 3)
+    neck_width: int = 128
+    has_neck: bool = False
+
+    @property
+    def stage_widths(self) -> tuple[int, ...]:
+        """Channels that the stages give, finest first: each doubles what it takes."""
+        return tuple(self.stem_width << number for number in range(1, len(self.depths) + 1))
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first."""
+        first, *others = self.stage_widths
+        return (first, *(self.neck_width if self.has_neck else width for width in others))
+
+
+BackboneConfig = ResNetConfig | SwinConfig | Eva02Config | EfficientNetConfig | CspConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,15 @@
 
 from torch import nn
 
-from glee.config import BackboneConfig, EfficientNetConfig, Eva02Config, ResNetConfig, SwinConfig
+from glee.config import (
+    BackboneConfig,
+    CspConfig,
+    EfficientNetConfig,
+    Eva02Config,
+    ResNetConfig,
+    SwinConfig,
+)
+from glee.model.backbones.csp import CspNet
 from glee.model.backbones.efficientnet import EfficientNet
 from glee.model.backbones.eva02 import Eva02
 from glee.model.backbones.resnet import ResNet
@@ -20,3 +28,5 @@ def build_backbone(config: BackboneConfig) -> nn.Module:
             return Eva02(config)
         case EfficientNetConfig():
             return EfficientNet(config)
+        case CspConfig():
+            return CspNet(config)
