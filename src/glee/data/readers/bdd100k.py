@@ -55,19 +55,22 @@ def read_bdd100k(annotations: Path, images: Path, *, fail_fast: bool = False) ->
     Raises FileNotFoundError without the file, ValueError if it is not such JSON.
     """
     builder = IndexBuilder(images, IndexOptions(), Report(fail_fast))
+
+    def add_image(entry: Mapping[str, Any]) -> None:
+        name = entry["name"]
+        builder.add_image(name, name, SIZE)
+        for label in entry.get("labels") or ():
+            if "box2d" in label:  # lanes and areas have none
+                builder.attempt(partial(_add_box, builder, name), label)
+
     for _, entry in iterate_entries(annotations):
-        if not isinstance(entry, Mapping) or not entry.get("name"):
-            builder.report.add("image without a name", repr(entry)[:80])
-            continue
-        builder.add_image(entry["name"], str(entry["name"]), SIZE)
-        for one in entry.get("labels") or ():
-            if "box2d" in one:  # lanes and areas have none
-                _add_box(builder, entry["name"], one)
+        builder.attempt(add_image, entry)
     return builder.finish(BOX_NAMES, range(len(BOX_NAMES)))
 
 
 def _add_box(builder: IndexBuilder, image: str, label: Mapping[str, Any]) -> None:
-    name = EARLIER_NAMES.get(label.get("category", ""), label.get("category", ""))
+    name = label.get("category", "")
+    name = EARLIER_NAMES.get(name, name)
     known = name in BOX_NAMES
     attributes = label.get("attributes") or {}
     builder.add_object(

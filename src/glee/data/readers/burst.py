@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from glee.data.readers.builder import IndexBuilder, IndexOptions
-from glee.data.readers.coco import Json, name_categories
+from glee.data.readers.coco import Json, add_category, name_categories
 from glee.data.readers.columns import Numbering
+from glee.data.readers.index import as_size
 from glee.data.readers.json_stream import iterate_entries
 from glee.data.readers.videos import VideoIndex, join_frames
 from glee.data.readers.ytvis import box_around
@@ -32,11 +33,16 @@ def read_burst(
     tracks = Numbering([None])  # numbers from 1
     lengths: list[int] = []
     categories: list[Json] = []
+
+    def add_sequence(entry: Json) -> None:
+        _add_sequence(builder, entry, numbers, tracks)
+        lengths.append(len(entry["segmentations"]))
+
     for part, entry in iterate_entries(annotations):
         if part == "categories":
-            categories.append(entry)
+            add_category(builder, categories, entry)
         elif part == "sequences" and _is_whole(entry):
-            lengths.append(_add_sequence(builder, entry, numbers, tracks))
+            builder.attempt(add_sequence, entry)
         elif part == "sequences":
             name = entry.get("seq_name") if isinstance(entry, Mapping) else repr(entry)[:80]
             builder.report.add("clip without frames or size", str(name))
@@ -48,38 +54,43 @@ def _is_whole(sequence: Any) -> bool:
         case {
             "seq_name": str(),
             "dataset": str(),
-            "height": int(),
-            "width": int(),
+            "height": int() as height,
+            "width": int() as width,
             "annotated_image_paths": [_, *_] as paths,
             "segmentations": list() as segmentations,
             "track_category_ids": dict(),
         }:
-            return len(paths) == len(segmentations)
+            return (
+                as_size(height, width) is not None
+                and len(paths) == len(segmentations)
+                and all(isinstance(path, str) for path in paths)
+                and all(isinstance(objects, dict) for objects in segmentations)
+            )
     return False
 
 
 def _add_sequence(
     builder: IndexBuilder, sequence: Json, numbers: Numbering, tracks: Numbering
-) -> int:
-    """Add the frames of a clip and their objects; return how many frames there are."""
+) -> None:
+    """Add the frames of a clip and their objects."""
     size = sequence["height"], sequence["width"]
     folder = f"{sequence['dataset']}/{sequence['seq_name']}"
+    categories = sequence["track_category_ids"]
     absent, partial = (
-        [numbers.add(one) for one in sequence.get(f"{kind}_category_ids", ())]
-        for kind in ("neg", "not_exhaustive")
+        numbers.add_all(sequence.get(f"{kind}_category_ids")) for kind in ("neg", "not_exhaustive")
     )
     pairs = zip(sequence["annotated_image_paths"], sequence["segmentations"], strict=True)
     for path, objects in pairs:
         image = f"{folder}/{path}"
         builder.add_image(image, image, size, absent=absent, partial=partial)
         for track, one in objects.items():
-            mask = {"size": list(size), "counts": one.get("rle")}
-            category = one.get("category_id", sequence["track_category_ids"].get(track))
+            own = one if isinstance(one, Mapping) else {}
+            mask = {"size": list(size), "counts": own.get("rle")}
+            category = own.get("category_id", categories.get(track))
             builder.add_object(
                 image,
-                numbers.add(category),
+                numbers.add(category if isinstance(category, int | str) else None),
                 box_around(mask),
                 segmentation=mask,
                 track=tracks.add((folder, track)),
             )
-    return len(sequence["segmentations"])
