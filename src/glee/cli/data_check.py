@@ -4,27 +4,20 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from glee.data.check import Checked
     from glee.data.schema import Samples
 
+SUMMARY = "count what is in a data set and find what is wrong; exits with 1 if too much is"
+EXAMPLE = "example: glee data check my_photos --sheet sheet.png"
+
 SHOWN_NAMES = 20
 
-Commands = Any
-"""What `add_subparsers` returns, which argparse gives no public name."""
 
-
-def add_parser(commands: Commands) -> None:
-    """Add this command and its arguments."""
-    summary = "count what is in a data set and find what is wrong, before training on it"
-    parser = commands.add_parser(
-        "check",
-        help=summary,
-        description=f"{summary}. Exits with 1 if too much is bad.",
-        epilog="example: glee data check my_photos --sheet sheet.png",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_source(parser)
     parser.add_argument("--limit", type=int, metavar="N", help="open at most N samples (all)")
     parser.add_argument(

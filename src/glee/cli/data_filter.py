@@ -3,19 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+
+SUMMARY = "leave out the masks of SA-1B that overlap larger ones, as GLEE was trained"
+EXAMPLE = "example: glee data filter-sa1b SA-1B SA-1B-filtered --workers 8"
 
 
-def add_parser(commands: Any) -> None:
-    """Add this command and its arguments."""
-    summary = "leave out the masks of SA-1B that overlap larger ones, as GLEE was trained"
-    parser = commands.add_parser(
-        "filter-sa1b",
-        help=summary,
-        description=f"{summary}. Writes to a new folder, with links to the images; what an earlier "
-        "run has written is not done again.",
-        epilog="example: glee data filter-sa1b SA-1B SA-1B-filtered --workers 8",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("source", type=Path, metavar="DIR", help="holds sa_000000 and so on")
     parser.add_argument("target", type=Path, metavar="OUT", help="folder to write")
     parser.add_argument("--threshold", type=float, default=0.5, help="overlap, 0..1 (%(default)s)")

@@ -3,23 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from glee.cli.data_check import add_source, read_source
+
+SUMMARY = "pack a data set into tar files with an index, a folder for each split"
+EXAMPLE = "example: glee data shards DATA coco_shards --set coco --split train"
 
 MEBIBYTE = 2**20
 
 
-def add_parser(commands: Any) -> None:
-    """Add this command and its arguments."""
-    summary = "pack a data set into tar files with an index"
-    parser = commands.add_parser(
-        "shards",
-        help=summary,
-        description=f"{summary}. Training reads them from a folder, or from object storage by "
-        "their URL. Every split gets a folder of its own in OUT.",
-        epilog="example: glee data shards DATA coco_shards --set coco --split train",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
     add_source(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
     parser.add_argument(

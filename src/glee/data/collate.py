@@ -1,7 +1,7 @@
 """Batch: images of a batch padded to one size, the prompt, and the truth in its terms."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,15 @@ class Batch:
     truth: tuple[Targets, ...]
     frames: int
     regions: Regions | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch on another device."""
+        return replace(
+            self,
+            pixels=self.pixels.to(device, non_blocking=True),
+            truth=tuple(one.to(device) for one in self.truth),
+            regions=None if self.regions is None else self.regions.to(device),
+        )
 
 
 def collate(

@@ -215,6 +215,20 @@ class ObjectOutputs:
 
 
 @dataclass(frozen=True, slots=True)
+class CellQueries:
+    """All cells as the queries that they would become; for losses.
+
+    content     [B, S, C]  coarsest level first
+    box_logits  [S, 4]     their prior boxes, cxcywh before the sigmoid; infinite if invalid
+    valid       [S]        bool, whether a cell may become a query
+    """
+
+    content: Tensor
+    box_logits: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class GleeOutputs:
     """What one forward pass computes.
 
@@ -226,6 +240,7 @@ class GleeOutputs:
     proposals      predictions of the chosen cells; for losses
     extra          predictions of the extra queries: of the last layer, after those of the initial
                    queries and the other layers if these are asked for; empty without any
+    cells          all cells, if all layers are asked for; for losses
     """
 
     final: ObjectOutputs
@@ -234,3 +249,4 @@ class GleeOutputs:
     auxiliary: tuple[ObjectOutputs, ...] = ()
     proposals: ObjectOutputs | None = None
     extra: tuple[ObjectOutputs, ...] = ()
+    cells: CellQueries | None = None

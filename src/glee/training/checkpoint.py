@@ -80,7 +80,5 @@ def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:
 def _difference(theirs: str, ours: str) -> str:
     """Name what two runs, as JSON objects, do not share."""
     before, now = json.loads(theirs), json.loads(ours)
-    names = sorted(
-        name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
-    )
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     return ", ".join(f"{n} ({before.get(n)!r}, now {now.get(n)!r})" for n in names)[:1000]

@@ -34,7 +34,9 @@ class Log:
 
     def progress(self, done: int, total: int) -> "tqdm[None]":
         """Return a progress bar over steps, on stderr."""
-        self._bar = tqdm(total=total, initial=done, unit="step", disable=None if self.main else True)
+        self._bar = tqdm(
+            total=total, initial=done, unit="step", disable=None if self.main else True
+        )
         return self._bar
 
     def add(self, source: str, images: int, losses: Losses) -> None:

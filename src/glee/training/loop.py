@@ -1,17 +1,14 @@
 """The training loop: batches in, a trained network out, resumable at every step."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 
 from glee.data.feed import Feed, Prepared, TrainSource, iterate
 from glee.data.report import Report
@@ -181,9 +178,7 @@ class Trainer:
             batch = prepared.batch.to(self.run.device)
             # Dropout draws from the global generator: a resumed run must draw the same.
             torch.manual_seed(prepared.seed)
-            with self.processes.synchronised(
-                self.step_module, part == self.config.accumulate - 1
-            ):
+            with self.processes.synchronised(self.step_module, part == self.config.accumulate - 1):
                 total, losses, _ = self.step_module(
                     batch, prepared.seed, self.processes.mean(count_objects(batch.truth))
                 )
@@ -248,7 +243,9 @@ LEAST_SAMPLES = 200
 
 
 @torch.no_grad()
-def _average(averaged: Mapping[str, Tensor], current: Mapping[str, Tensor], keep: float, step: int) -> None:
+def _average(
+    averaged: Mapping[str, Tensor], current: Mapping[str, Tensor], keep: float, step: int
+) -> None:
     """Move averages towards the current weights; the first steps count more."""
     share = min(keep, (1 + step) / (10 + step))
     old = list(averaged.values())

@@ -9,6 +9,7 @@ from glee.data.collate import Batch
 from glee.data.targets import Targets
 from glee.model.glee import GLEE
 from glee.model.interfaces import GleeOutputs, PromptBatch, TextTokens
+from glee.training.cell_losses import cell_losses
 from glee.training.config import TrainConfig
 from glee.training.criterion import Criterion, Losses
 from glee.training.denoising import noise_targets
@@ -72,6 +73,16 @@ class TrainingStep(nn.Module):
         losses = criterion(
             outputs, batch.truth, denoising=denoising, texts=encoded, num_objects=num_objects
         )
+        if self.config.criterion.cells_per_object and outputs.cells is not None:
+            with torch.autocast(device.type, enabled=False):
+                terms = cell_losses(
+                    outputs.cells,
+                    text.classes,
+                    self.model.heads,
+                    batch.truth,
+                    self.config.criterion,
+                )
+            losses = Losses({**losses.terms, **terms})
         return losses.total(), losses, outputs
 
     def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:

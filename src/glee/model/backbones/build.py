@@ -7,12 +7,14 @@ from glee.config import (
     CspConfig,
     EfficientNetConfig,
     Eva02Config,
+    PairConfig,
     ResNetConfig,
     SwinConfig,
 )
 from glee.model.backbones.csp import CspNet
 from glee.model.backbones.efficientnet import EfficientNet
 from glee.model.backbones.eva02 import Eva02
+from glee.model.backbones.pair import Pair
 from glee.model.backbones.resnet import ResNet
 from glee.model.backbones.swin import Swin
 
@@ -30,3 +32,5 @@ def build_backbone(config: BackboneConfig) -> nn.Module:
             return EfficientNet(config)
         case CspConfig():
             return CspNet(config)
+        case PairConfig():
+            return Pair(config)
