@@ -317,3 +317,5 @@ def test_the_command_packs_every_split_of_a_folder(
     assert code == 0
     assert capsys.readouterr().out.endswith("train: 1 samples\n")
     assert read_shards(tmp_path / "out" / "train")[0].frames[0].names == ("dog",)
+    assert main(["data", "check", str(tmp_path / "out"), "--decode"]) == 0
+    assert capsys.readouterr().out.startswith("train: 1 samples\n")

@@ -41,7 +41,8 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         metavar="DIR",
-        help="a folder in the format of COCO, YOLO or Pascal VOC; with --set, the data root",
+        help="a folder in the format of COCO, YOLO or Pascal VOC, or of shards; with --set, the "
+        "data root",
     )
     parser.add_argument(
         "--set", metavar="NAME", help="a data set in its own layout, such as coco or lvis"
@@ -57,6 +58,7 @@ def read_source(options: argparse.Namespace) -> "dict[str, Samples]":
     # torch takes a second, not to be waited for by --help
     from glee.data.catalog import find_listed, read_listed  # noqa: PLC0415
     from glee.data.readers.folder import read_folder  # noqa: PLC0415
+    from glee.data.shards.read import find_shards, read_shards  # noqa: PLC0415
 
     if options.set is not None:
         split = options.split or "train"
@@ -64,11 +66,13 @@ def read_source(options: argparse.Namespace) -> "dict[str, Samples]":
     try:
         if options.set is not None:
             return {split: read_listed(options.set, options.folder, split=split)}
-        found = read_folder(options.folder)
+        packed = find_shards(options.folder)
+        found: dict[str, Samples] = {name: read_shards(path) for name, path in packed.items()}
+        found = found or dict(read_folder(options.folder))
     except ValueError as error:  # of the files, not of the usage
         raise OSError(str(error)) from error
     if options.split is None:
-        return dict(found)
+        return found
     if options.split not in found:
         raise ValueError(f"there is no split {options.split!r}; choose from {', '.join(found)}")
     return {options.split: found[options.split]}

@@ -174,6 +174,13 @@ def read_shards(place: str | Path) -> Shards:
     )
 
 
+def find_shards(folder: Path) -> dict[str, Path]:
+    """Return the folders of shards in a folder by their names; that folder itself as "all"."""
+    if (folder / MANIFEST).is_file():
+        return {"all": folder}
+    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+
+
 def _names(lines: Iterable[bytes], where: str) -> Iterable[str]:
     for line in lines:
         try:
