@@ -43,7 +43,7 @@ class GLEE(nn.Module):
         self.query_selection = QuerySelection(config.width, config.object_decoder)
         self.object_decoder = ObjectDecoder(config)
         self.heads = Heads(config.width)
-        nn.init.uniform_(self.text_projection.weight)
+        nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(
         self,

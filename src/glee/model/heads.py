@@ -22,7 +22,7 @@ class Heads(nn.Module):
         self.box = MLP(width, width, width, 4)
         self.mask = MLP(width, width, width, width)
         self.mask_features = nn.Linear(width, width)
-        nn.init.uniform_(self.similarity.weight)
+        nn.init.xavier_uniform_(self.similarity.weight)
         for parameter in self.box.layers[-1].parameters():
             nn.init.zeros_(parameter)  # boxes start where they come from
 

@@ -65,7 +65,12 @@ def cell_losses(
         )
         for row, truth in enumerate(targets)
     ]
-    total = max(1.0, float(sum(found.quality.sum() for found in assigned)))
+    # At first nothing overlaps, and the sum of qualities is next to nothing.
+    total = max(
+        1.0,
+        float(sum(found.quality.sum() for found in assigned)),
+        float(sum(len(truth) for truth in targets)),
+    )
     terms = {
         "semantic": config.semantic * _semantic(logits, cells.valid, targets, assigned),
         "confidence": config.confidence * _confidence(confidence, cells.valid, targets, assigned),

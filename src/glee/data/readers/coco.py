@@ -59,18 +59,25 @@ def last_two_parts(entry: Json) -> str:
     return "/".join(Path(entry["file_name"]).parts[-2:])
 
 
+def is_crowd(entry: Json) -> bool:
+    """Return whether an annotation is of no single object."""
+    return any(entry.get(word) for word in CROWD_WORDS)
+
+
 def fill(
     builder: IndexBuilder,
     annotations: Path,
     *,
     add_image: Callable[[Json], object],
     label_of: Callable[[Json], int | None],
+    left_out: Callable[[Json], bool] = is_crowd,
 ) -> list[Json]:
     """Pass all entries of a file in COCO's format to a builder; return its categories.
 
     add_image  adds an entry of `images`
     label_of   returns the number of the category, or of the phrase, of an entry of `annotations`,
               None if it has none
+    left_out   says whether an entry of `annotations` is no object to learn from
     """
     categories: list[Json] = []
 
@@ -80,7 +87,7 @@ def fill(
             label_of(entry),
             box_of(entry),
             segmentation=entry.get("segmentation"),
-            crowd=any(entry.get(word) for word in CROWD_WORDS),
+            crowd=left_out(entry),
         )
 
     for part, entry in iterate_entries(annotations):
