@@ -45,7 +45,7 @@ UNUSED_PLACES = ("head.",)
 NEVER = -1e4
 PHOTOS_MEASURED = 32
 # Factor of the first similarities, and logit of the first confidences.
-SMALL, RARE = 0.05, -4.0
+SMALL, RARE = 0.3, -4.0
 NORM_EPS = 1e-3
 # The published trunk reads (x - 127) / 128.
 TRUNK_MEAN, TRUNK_STD = 127.0, 128.0

@@ -294,7 +294,9 @@ class ObjectDecoderConfig:
 
     A cell that becomes a query starts from a square box, whose size depends on its level: with
     `coarse_priors` it doubles with each coarser level, as the cells do; without, it doubles with
-    each finer one, as the released weights were trained.
+    each finer one, as the released weights were trained. Similarities are multiplied by
+    `similarity_scale`: products of two long vectors, they otherwise change by whole units in a
+    step of training.
     """
 
     num_layers: int = 9
@@ -303,6 +305,7 @@ class ObjectDecoderConfig:
     num_points: int = 4
     mlp_width: int = 2048
     coarse_priors: bool = field(default=False, metadata=ADDED_LATER)
+    similarity_scale: float = field(default=1.0, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,7 +397,12 @@ def nano() -> GleeConfig:
         ),
         visual_prompts=VisualPromptConfig(template_size=128, max_points=128, negative_points=True),
         object_decoder=ObjectDecoderConfig(
-            num_layers=3, num_queries=100, num_heads=4, mlp_width=256, coarse_priors=True
+            num_layers=3,
+            num_queries=100,
+            num_heads=4,
+            mlp_width=256,
+            coarse_priors=True,
+            similarity_scale=0.1,
         ),
         resize=ResizeConfig(shortest=384, longest=384),
         width=128,

@@ -42,7 +42,7 @@ class GLEE(nn.Module):
         self.pixel_decoder = PixelDecoder(config)
         self.query_selection = QuerySelection(config.width, config.object_decoder)
         self.object_decoder = ObjectDecoder(config)
-        self.heads = Heads(config.width)
+        self.heads = Heads(config.width, config.object_decoder.similarity_scale)
         nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(

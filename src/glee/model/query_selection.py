@@ -97,9 +97,8 @@ def prior_boxes(
 
 def _best_similarity(heads: Heads, cells: Tensor, classes: Tensor) -> Tensor:
     """Return each cell's logit for the name that fits best, [B, S]."""
-    query = heads.similarity(cells)
     best = [
-        (query @ names.transpose(1, 2)).amax(dim=-1)
+        heads.class_logits(cells, names).amax(dim=-1)
         for names in classes.split(NAMES_AT_ONCE, dim=1)
     ]
     return torch.stack(best).amax(dim=0)

@@ -72,7 +72,7 @@ def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource
     ]
 
 
-def nano_config(*, steps: int, rate: float = 5e-4) -> TrainConfig:
+def nano_config(*, steps: int, rate: float = 3e-4) -> TrainConfig:
     """Return how GLEE-Nano learns: its encoders stay as they were published."""
     return TrainConfig(
         schedule=ScheduleConfig(steps=steps, warmup=150, shape="cosine", least=0.02),

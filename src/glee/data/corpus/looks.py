@@ -11,6 +11,8 @@ from glee.data.corpus.draws import chance
 from glee.data.corpus.layers import Layer, Size, overlap
 from glee.images import Pixels
 
+OPAQUE = 255
+
 NOISE_TILE = 96
 """Side of the square of noise that is repeated over the picture."""
 
@@ -45,21 +47,19 @@ def paint(
             continue
         if shadows:
             _cast_shadow(canvas, layer, rng)
-        _blend(canvas, layer.corner, layer.pixels[..., 3], layer.pixels[..., :3])
+        _blend(canvas, layer)
     return canvas
 
 
-def _blend(
-    canvas: Pixels, corner: tuple[int, int], alpha: Pixels, colors: Pixels | None = None
-) -> None:
-    """Put colours [h, w, 3], or black, on a canvas, as far as their alpha [h, w] lets them."""
-    (left, top), (height, width) = corner, alpha.shape
-    window = canvas[top : top + height, left : left + width]
-    weight = alpha[..., None].astype(np.uint16)
-    mixed = window * (255 - weight) + 127  # at most 255 * 255 + 127: no overflow
-    if colors is not None:
-        mixed += colors * weight
-    window[...] = mixed // 255
+def _blend(canvas: Pixels, layer: Layer) -> None:
+    """Put a layer on a canvas; only what its alpha neither hides nor shows is computed."""
+    window, alpha, colors = canvas[layer.window], layer.pixels[..., 3], layer.pixels[..., :3]
+    np.copyto(window, colors, where=(alpha == OPAQUE)[..., None])
+    rows, columns = np.nonzero((alpha > 0) & (alpha < OPAQUE))
+    weight = alpha[rows, columns, None].astype(np.uint16)
+    # At most 255 * 255 + 127: no overflow.
+    mixed = window[rows, columns] * (OPAQUE - weight) + colors[rows, columns] * weight + 127
+    window[rows, columns] = mixed // OPAQUE
 
 
 def _cast_shadow(canvas: Pixels, layer: Layer, rng: Generator) -> None:
@@ -78,8 +78,10 @@ def _cast_shadow(canvas: Pixels, layer: Layer, rng: Generator) -> None:
         for place, move in zip(layer.corner, shift, strict=True)
     )
     part, corner = overlap((left, top), whole.shape, (canvas.shape[0], canvas.shape[1]))
-    strength = np.uint16(256 * rng.uniform(0.15, 0.5))
-    _blend(canvas, corner, (whole[part] * strength // 256).astype(np.uint8))
+    (left, top), (height, width) = corner, whole[part].shape
+    kept = OPAQUE - whole[part].astype(np.uint16) * int(100 * rng.uniform(0.15, 0.5)) // 100
+    window = canvas[top : top + height, left : left + width]
+    window[...] = window * kept[..., None] // OPAQUE
 
 
 def photograph(pixels: Pixels, rng: Generator) -> Pixels:
