@@ -38,6 +38,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/mask_losses.py
 	$(BIN)/python benchmarks/average_precision.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/index_memory.py
 
 golden: $(INSTALLED)
 	$(BIN)/python tools/compare_golden.py tests/golden/small

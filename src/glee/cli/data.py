@@ -2,9 +2,14 @@
 
 import argparse
 
-from glee.cli import data_scenes
+from glee.cli import data_check, data_filter, data_scenes, data_shards
 
-COMMANDS = {"scenes": data_scenes}
+COMMANDS = {
+    "check": data_check,
+    "shards": data_shards,
+    "filter-sa1b": data_filter,
+    "scenes": data_scenes,
+}
 """Modules with `SUMMARY`, `add_arguments(parser)` and `run(options)`."""
 
 

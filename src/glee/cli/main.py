@@ -13,7 +13,7 @@ import glee
 SUMMARIES = {
     "predict": "find objects in images",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
-    "data": "look at training data",
+    "data": "check training data, filter it, pack it into shards",
     "info": "show what a weight file holds, or what this machine offers",
 }
 

@@ -29,7 +29,7 @@ def read_pseudo_labels(
     builder, numbers = IndexBuilder(images, options, Report(fail_fast)), Numbering()
 
     def add(entry: Json) -> bool:
-        absent = [numbers.add(one) for one in entry.get("neg_category_ids", ())]
+        absent = numbers.add_all(entry.get("neg_category_ids"))
         return add_image(builder, entry, absent=absent)
 
     categories = fill(
