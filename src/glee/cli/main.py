@@ -13,6 +13,7 @@ import glee
 SUMMARIES = {
     "predict": "find objects in images",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
+    "bench": "measure speed and memory of a model on this machine",
     "info": "show what a weight file holds, or what this machine offers",
 }
 
@@ -89,6 +90,10 @@ def _command(name: str) -> ModuleType:
             from glee.cli import convert  # noqa: PLC0415
 
             return convert
+        case "bench":
+            from glee.cli import bench  # noqa: PLC0415
+
+            return bench
         case _:
             from glee.cli import info  # noqa: PLC0415
 
