@@ -53,9 +53,8 @@ def main() -> None:
     start = time.perf_counter()
     found = predictor.predict(image, vocabulary, threshold=0.0)
     seconds = time.perf_counter() - start
-    print(
-        f"{height}x{width}, {len(found)} objects in {seconds:.1f} s: peak {peak_bytes(CPU) / 1e9:.2f} GB"
-    )
+    peak = peak_bytes(CPU) / 1e9
+    print(f"{height}x{width}, {len(found)} objects in {seconds:.1f} s: peak {peak:.2f} GB")
 
 
 if __name__ == "__main__":
