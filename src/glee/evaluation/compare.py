@@ -53,7 +53,7 @@ class Comparison:
         """Return a table for a terminal, in percent."""
         confidence = f"{100 * self.drawing.confidence:g} %"
         header = ("", self.first, self.second, "change", f"{confidence} of draws", "second better")
-        rows = [header]
+        rows: list[tuple[str, ...]] = [header]
         for table, differences in self.tables.items():
             rows += [_row(table, one) for one in differences]
         widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
