@@ -12,6 +12,7 @@ import glee
 
 SUMMARIES = {
     "predict": "find objects in images",
+    "eval": "evaluate a model, or stored predictions, on a benchmark",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
     "bench": "measure speed and memory of a model on this machine",
     "info": "show what a weight file holds, or what this machine offers",
@@ -86,6 +87,10 @@ def _command(name: str) -> ModuleType:
             from glee.cli import predict  # noqa: PLC0415
 
             return predict
+        case "eval":
+            from glee.cli import eval as evaluate  # noqa: PLC0415
+
+            return evaluate
         case "convert":
             from glee.cli import convert  # noqa: PLC0415
 

@@ -1,0 +1,1 @@
+"""Linking objects over frames; knows nothing of networks or files."""

@@ -1,0 +1,1 @@
+"""Videos: objects followed from frame to frame, whatever asked for them."""
