@@ -1,7 +1,7 @@
 """Evidence: the objects behind one table of scores, matched as the scores were computed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Evidence:
     excused: BoolArray | None = None
     max_detections: int | None = 100
 
+    def matched(self) -> "Matched":
+        """Return the same with what became of the predictions."""
+        return Matched(self, self.match())
+
     def match(self, subsets: Sequence[Subset] = COCO_SUBSETS[:1]) -> Matches:
         """Match predictions with annotations in some subsets."""
         return match_subsets(
@@ -57,6 +61,14 @@ class Evidence:
             excused=None if self.excused is None else self.excused[rows],
             max_detections=self.max_detections,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Evidence, and what became of its predictions among all objects."""
+
+    evidence: Evidence
+    matches: Matches
 
 
 def unit_rows(annotations: Annotations, keys: Sequence[Id]) -> IntArray:
@@ -89,7 +101,8 @@ def federated_evidence(
     surest = keep_surest(predictions.scores, predictions.units, max_detections)
     kept = keep_verified(predictions.take(np.flatnonzero(surest)), annotations, federation)
     return Evidence(
-        annotations=annotations,
+        # LVIS knows no crowds.
+        annotations=replace(annotations, crowd=np.zeros_like(annotations.crowd)),
         predictions=kept,
         excused=in_incomplete(kept, federation),
         max_detections=None,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glee.evaluation.arrays import FloatArray, Id, IntArray, require_rows
 from glee.evaluation.average_precision import HIT, IGNORED, RECALLS, THRESHOLDS, Outcomes
-from glee.evaluation.evidence import Evidence, unit_rows
+from glee.evaluation.evidence import Matched, unit_rows
 
 Counts = NDArray[np.int32]
 
@@ -157,21 +157,19 @@ def _average(found: Counts, tried: Counts, counts: IntArray) -> FloatArray:
     return np.where(counts > 0, means, 0.0)
 
 
-def sample_precision(evidence: Evidence, keys: Sequence[Id]) -> PrecisionSample:
-    """Match once, and return what average precision of resampled images follows from.
+def sample_precision(matched: Matched, keys: Sequence[Id]) -> PrecisionSample:
+    """Return what average precision of resampled images follows from.
 
-    keys  the images that were to be predicted; those of others are left out
+    keys  the images that were to be predicted, all that there is evidence of among them
 
     Raises ValueError for an image that the catalog does not have.
     """
-    evidence = evidence.of_units(keys)
-    places = np.full(len(evidence.annotations.catalog.unit_ids), -1)
-    ordered = np.sort(unit_rows(evidence.annotations, keys))
-    places[ordered] = np.arange(len(ordered))
-    matches = evidence.match()
-    annotations = evidence.annotations
-    counted = np.flatnonzero(~annotations.crowd)
+    annotations, matches = matched.evidence.annotations, matched.matches
     ids = annotations.catalog.unit_ids
+    ordered = np.sort(unit_rows(annotations, keys))
+    places = np.zeros(len(ids), dtype=np.int64)
+    places[ordered] = np.arange(len(ordered))
+    counted = np.flatnonzero(~annotations.crowd)
     order = np.lexsort((-matches.scores, matches.categories))  # stable
     return PrecisionSample(
         unit_ids=tuple(ids[row] for row in ordered),
