@@ -3,20 +3,37 @@
 import difflib
 
 from glee.evaluation.benchmark import Benchmark
-from glee.evaluation.benchmarks import clicks, concepts, referring
-from glee.evaluation.benchmarks.clicks import clicks as open_clicks
-from glee.evaluation.benchmarks.concepts import saco
+from glee.evaluation.benchmarks import (
+    clicks,
+    concepts,
+    mot,
+    referring,
+    referring_video,
+    video_instances,
+    video_objects,
+)
+from glee.evaluation.benchmarks.burst import burst
 from glee.evaluation.benchmarks.detection import coco, lvis, objects365, uvo
 from glee.evaluation.benchmarks.odinw import odinw
 from glee.evaluation.benchmarks.omnilabel import omnilabel
-from glee.evaluation.benchmarks.referring import refcoco
 from glee.evaluation.benchmarks.source import Source
+from glee.evaluation.benchmarks.tao import tao
+
+FAMILIES = (
+    (referring.NAMES, referring.refcoco),
+    (concepts.NAMES, concepts.saco),
+    (clicks.NAMES, clicks.clicks),
+    (video_instances.NAMES, video_instances.video_instances),
+    (mot.NAMES, mot.mot),
+    (video_objects.NAMES, video_objects.video_objects),
+    (referring_video.NAMES, referring_video.referring_video),
+)
+"""Benchmarks that one function opens by their names."""
 
 NAMES = (
     *("coco", "lvis", "lvis-minival", "objects365", "odinw13", "odinw35", "uvo", "omnilabel"),
-    *referring.NAMES,
-    *concepts.NAMES,
-    *clicks.NAMES,
+    *("tao", "burst"),
+    *(name for names, _ in FAMILIES for name in names),
 )
 """All benchmarks."""
 
@@ -43,12 +60,14 @@ def open_benchmark(  # noqa: C901, PLR0911  # a table of names
             return odinw(source, count=int(name.removeprefix("odinw")))
         case "omnilabel":
             return omnilabel(source)
-        case _ if name in referring.NAMES:
-            return refcoco(source, name)
-        case _ if name in concepts.NAMES:
-            return saco(source, name)
-        case _:
-            return open_clicks(source, name)
+        case "tao":
+            return tao(source)
+        case "burst":
+            return burst(source)
+    for names, open_one in FAMILIES:
+        if name in names:
+            return open_one(source, name)
+    raise AssertionError(name)
 
 
 def require_benchmark(name: str) -> None:
