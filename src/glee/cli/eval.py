@@ -78,6 +78,11 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         metavar="SWITCH=VALUE",
         help="change the protocol; the result says so (may be repeated)",
     )
+    parser.add_argument(
+        "--no-report",
+        action="store_true",
+        help="write neither report.html nor what `glee eval compare` needs",
+    )
     parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
     return parser
 
@@ -107,7 +112,13 @@ def run(options: argparse.Namespace) -> int:
     if options.predictions is not None:
         from glee.evaluation.scoring import score_predictions  # noqa: PLC0415
 
-        result = score_predictions(benchmark, options.predictions, options.out, limit=options.limit)
+        result = score_predictions(
+            benchmark,
+            options.predictions,
+            options.out,
+            limit=options.limit,
+            report=not options.no_report,
+        )
         return _show(result, options)
     return _predict(benchmark, options)
 
@@ -143,8 +154,16 @@ def _predict(benchmark: "Benchmark", options: argparse.Namespace) -> int:
             # torchrun ends all processes when one fails, so that this one does not wait forever.
             while pending_units(benchmark, out, options.limit):
                 time.sleep(WAIT_SECONDS)
-    result = score_run(benchmark, out, model=options.model, limit=options.limit, seconds=seconds)
-    print(f"result.json and predictions.jsonl are in {out}", file=sys.stderr)
+    result = score_run(
+        benchmark,
+        out,
+        model=options.model,
+        limit=options.limit,
+        seconds=seconds,
+        report=not options.no_report,
+    )
+    files = "result.json" if options.no_report else "report.html, result.json"
+    print(f"{files} and predictions.jsonl are in {out}", file=sys.stderr)
     return _show(result, options)
 
 

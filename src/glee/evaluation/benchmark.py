@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from glee.evaluation.arrays import Id
 from glee.evaluation.encoder import Encoder
-from glee.evaluation.objects import Annotations, Predictions
+from glee.evaluation.evidence import Evidence
 from glee.evaluation.protocol import Choice
 from glee.evaluation.result import Metric
 from glee.evaluation.scores import Scores
@@ -50,7 +50,7 @@ class Benchmark:
                 not public
     submission  name of the file to upload, and what writes it; None where none is needed
     read        stored predictions in the official format, entry by entry
-    objects     for tables of boxes or masks of images: what is compared there
+    objects     for the tables "box" and "mask" of images: what is compared there
     image       the picture of a unit
     count       predicted objects in an entry
     notes       what should be known of the annotation files
@@ -66,7 +66,7 @@ class Benchmark:
     score: Callable[[Rows, Sequence[Id]], Scored] | None
     submission: tuple[str, Callable[[Rows, Path], None]] | None = None
     read: Callable[[Path], Iterator[Json]]
-    objects: Callable[[Rows, str], tuple[Annotations, Predictions]] | None = None
+    objects: Callable[[Rows, str], Evidence] | None = None
     image: Callable[[Id], Path] | None = None
     count: Callable[[Json], int] = lambda _: 1
     notes: tuple[str, ...] = ()

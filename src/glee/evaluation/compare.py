@@ -1,13 +1,15 @@
 """Comparing two runs of a benchmark: what changed, and whether more than luck explains it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from glee.evaluation.bootstrap import Difference, Drawing, Interval, compare_samples
-from glee.evaluation.result import EvaluationResult, read_result
+from glee.evaluation.result import EvaluationResult, read_result, without_nan
 from glee.evaluation.sample_file import load_sample, sample_path, stored_tables
+from glee.files import replacing
 
 FORMAT = "glee-comparison-1"
 
@@ -35,19 +37,12 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, shares in 0..1."""
-        return {
-            "format": FORMAT,
-            "benchmark": self.benchmark,
-            "first": self.first,
-            "second": self.second,
-            "units": self.units,
-            "drawing": asdict(self.drawing),
-            "tables": {
-                name: [asdict(one) | {"clear": one.is_clear} for one in differences]
-                for name, differences in self.tables.items()
-            },
-            "notes": list(self.notes),
+        tables = {
+            name: [asdict(one) | {"clear": one.is_clear} for one in differences]
+            for name, differences in self.tables.items()
         }
+        values = {name: value for name, value in asdict(self).items() if name != "tables"}
+        return {"format": FORMAT, **without_nan(values), "tables": without_nan(tables)}
 
     def to_text(self) -> str:
         """Return a table for a terminal, in percent."""
@@ -96,6 +91,12 @@ def compare_runs(first: Path, second: Path, drawing: Drawing | None = None) -> C
         tables=tables,
         notes=_notes(*results),
     )
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """Write a comparison as JSON, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(comparison.to_json(), indent=1))
 
 
 def _shared_tables(first: Path, second: Path) -> list[str]:

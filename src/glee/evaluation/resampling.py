@@ -94,8 +94,8 @@ class PrecisionSample:
     def resample(self, weights: IntArray) -> dict[str, FloatArray]:
         """Return AP, AP50 and AP75 [B]; weights are [B, U].
 
-        An image that occurs n times counts as n images with the same detections, placed one after
-        the other. NaN where nothing is annotated.
+        An image that occurs n times counts as n images with the same detections; of equal scores,
+        the copies of one detection follow each other. NaN where nothing is annotated.
         """
         # Images first, so that all data sets of one image lie side by side; in half the bytes.
         drawn = np.ascontiguousarray(weights.T, dtype=np.int32)

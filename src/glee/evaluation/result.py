@@ -118,7 +118,7 @@ class EvaluationResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, None for NaN."""
-        return {"format": FORMAT, **_without_nan(asdict(self))}
+        return {"format": FORMAT, **without_nan(asdict(self))}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "EvaluationResult":
@@ -170,14 +170,15 @@ def read_result(path: Path) -> EvaluationResult:
         raise ValueError(f"{path} is no evaluation result: {error}") from error
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Return plain JSON values with None in the place of NaN."""
     match value:
         case float():
             return None if math.isnan(value) else value
         case Mapping():
-            return {key: _without_nan(one) for key, one in value.items()}
+            return {key: without_nan(one) for key, one in value.items()}
         case list() | tuple():
-            return [_without_nan(one) for one in value]
+            return [without_nan(one) for one in value]
     return value
 
 

@@ -11,6 +11,7 @@ import torch
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.cache import Cache, is_ours, read_lines
+from glee.evaluation.details import write_details
 from glee.evaluation.paper import beside_paper
 from glee.evaluation.result import Counts, EvaluationResult, Row, write_result
 from glee.evaluation.runner import limited, read_faults
@@ -26,12 +27,14 @@ def score_run(
     model: str,
     limit: int | None = None,
     seconds: float = 0.0,
+    report: bool = False,
 ) -> EvaluationResult:
     """Score the predictions in the folder of a run and write its result.json.
 
     model    whose they are
     limit    the first so many images or videos only
     seconds  that predicting took just now
+    report   also write report.html, and what runs are compared by
     """
     cache = Cache(folder)
     cache.join(benchmark.keys)
@@ -41,16 +44,24 @@ def score_run(
     scoring = Scoring(model=model, limit=limit, notes=notes, faults=len(notes), seconds=seconds)
     result = _score(benchmark, cache.rows(keys), keys, scoring, folder)
     write_result(result, folder)
+    if report:
+        write_details(benchmark, result, cache.rows(keys), keys, folder)
     return result
 
 
 def score_predictions(
-    benchmark: Benchmark, predictions: Path, folder: Path | None, *, limit: int | None = None
+    benchmark: Benchmark,
+    predictions: Path,
+    folder: Path | None,
+    *,
+    limit: int | None = None,
+    report: bool = False,
 ) -> EvaluationResult:
     """Score stored predictions of any model.
 
     predictions  our JSON lines, or what the benchmark's own tool takes
     folder       where result.json, and a submission, are written; None for nowhere
+    report       also write report.html, and what runs are compared by
 
     Raises FileNotFoundError, and ValueError for predictions that do not fit the annotation.
     """
@@ -66,6 +77,8 @@ def score_predictions(
     result = _score(benchmark, rows, keys, scoring, folder)
     if folder is not None:
         write_result(result, folder)
+        if report:
+            write_details(benchmark, result, rows, keys, folder)
     return result
 
 

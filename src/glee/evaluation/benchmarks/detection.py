@@ -28,6 +28,7 @@ from glee.evaluation.coco_json import (
 )
 from glee.evaluation.detection import class_agnostic_scores, coco_scores
 from glee.evaluation.encoder import Encoder
+from glee.evaluation.evidence import Evidence, class_agnostic_evidence, federated_evidence
 from glee.evaluation.federated import read_federation
 from glee.evaluation.lvis import lvis_fixed_ap, lvis_scores, read_frequencies
 from glee.evaluation.objects import Annotations, Predictions
@@ -70,6 +71,7 @@ def lvis(source: Source, *, minival: bool) -> Benchmark:
         names=category_names(data["categories"]),
         choice=choose(Protocol(max_objects=300), SWITCHES, source.switches),
         in_coco=True,
+        objects=lvis_objects,
     )
     counts = {"images": 5_000 if minival else 19_809, "categories": 1_203}
     notes = other_version("LVIS v1 minival" if minival else "LVIS v1 val", data, counts)
@@ -106,8 +108,27 @@ def uvo(source: Source) -> Benchmark:
         folder=source.folder("UVO/uvo_videos_frames"),
         names=Names(("object",), (first,)),
         choice=choose(Protocol(), SWITCHES, source.switches),
+        objects=uvo_objects,
     )
     return image_benchmark("uvo", task, file, score_uvo, ())
+
+
+def coco_objects(data: Json, rows: Rows, table: str) -> Evidence:
+    """Return what COCO's numbers compare."""
+    annotations, predictions = read_objects(data, rows, table)
+    return Evidence(annotations=annotations, predictions=predictions)
+
+
+def uvo_objects(data: Json, rows: Rows, table: str) -> Evidence:
+    """Return what class-agnostic numbers compare."""
+    return class_agnostic_evidence(*read_objects(data, rows, table))
+
+
+def lvis_objects(data: Json, rows: Rows, table: str) -> Evidence:
+    """Return what LVIS' numbers compare."""
+    annotations, predictions = read_objects(data, rows, table)
+    federation = read_federation(data, annotations.catalog, "images")
+    return federated_evidence(annotations, predictions, federation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,6 +141,7 @@ class ImageTask:
     choice   the protocol
     tables   what is compared: "box", "mask" or both
     in_coco  pictures are named by their address in COCO, as in LVIS
+    objects  annotated and predicted objects of a table, as they are compared
     """
 
     data: dict[str, Any]
@@ -128,6 +150,7 @@ class ImageTask:
     choice: Choice
     tables: tuple[str, ...] = ("box", "mask")
     in_coco: bool = False
+    objects: Callable[[Json, Rows, str], Evidence] = coco_objects
 
 
 def image_benchmark(
@@ -156,7 +179,7 @@ def image_benchmark(
         key_of=lambda row: row["image_id"],
         score=partial(score, task),
         read=read_entries,
-        objects=partial(read_objects, task.data),
+        objects=partial(task.objects, task.data),
         image=lambda key: files[key],
         notes=notes,
     )

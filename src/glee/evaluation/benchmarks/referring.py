@@ -5,7 +5,7 @@ from typing import Any
 
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
-from glee.evaluation.benchmarks.detection import percent, read_objects
+from glee.evaluation.benchmarks.detection import coco_objects, percent, read_objects
 from glee.evaluation.benchmarks.source import Source, load_annotations, read_entries, restrict
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Protocol, choose
@@ -74,7 +74,7 @@ def refcoco(source: Source, name: str) -> Benchmark:
         key_of=lambda row: row["image_id"],
         score=score,
         read=read_entries,
-        objects=lambda rows, table: read_objects(data, rows, table),
+        objects=lambda rows, table: coco_objects(data, rows, table),
         image=lambda key: files[key],
     )
 

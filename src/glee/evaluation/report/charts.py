@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from glee.evaluation.report.markup import element, text
 
 WIDTH, HEIGHT = 380, 280
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 40
+THOUSANDS_FROM = 10_000
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -49,14 +50,19 @@ def bar_chart(bars: Sequence[tuple[str, float]], label: str) -> str:
     step = (WIDTH - LEFT - RIGHT) / max(len(bars), 1)
     parts = []
     for number, (name, value) in enumerate(bars):
-        x, height = LEFT + number * step, (HEIGHT - TOP - BOTTOM - 14) * value / most
+        x, height = LEFT + number * step, (HEIGHT - TOP - BOTTOM) * value / most
         middle, y = x + step / 2, HEIGHT - BOTTOM - height
         size = {"x": x + step * 0.1, "y": y, "width": step * 0.8, "height": height}
         parts.append(element("rect", {"class": "bar", **size}))
-        parts.append(_label(f"{value:g}", middle, y - 4, "middle", "small"))
+        parts.append(_label(_short(value), middle, y - 4, "middle", "small"))
         parts.append(_label(name, middle, HEIGHT - BOTTOM + 14, "middle", "small"))
     parts.append(_label(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle"))
     return _figure(parts, WIDTH, HEIGHT, label)
+
+
+def _short(value: float) -> str:
+    """Return a number in few characters."""
+    return f"{value:g}" if value < THOUSANDS_FROM else f"{value / 1000:.0f}k"
 
 
 def _place(x: float, y: float) -> tuple[float, float]:
@@ -108,11 +114,12 @@ def _legend(lines: Sequence[Line]) -> str:
     if len(lines) < 2:  # noqa: PLR2004 - one curve needs no name
         return ""
     parts = []
+    step = (WIDTH - LEFT - RIGHT) / len(lines)
     for number, line in enumerate(lines):
-        y = HEIGHT - BOTTOM - 10 - 14 * (len(lines) - 1 - number)
-        stroke = {"x1": LEFT + 8, "x2": LEFT + 24, "y1": y, "y2": y}
+        x, y = LEFT + number * step, TOP - 14
+        stroke = {"x1": x, "x2": x + 14, "y1": y, "y2": y}
         parts.append(element("line", {"class": f"line s{line.style}", **stroke}))
-        parts.append(_label(line.name, LEFT + 29, y + 4, "start", "small"))
+        parts.append(_label(line.name, x + 18, y + 4, "start", "small"))
     return "".join(parts)
 
 

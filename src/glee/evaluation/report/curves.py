@@ -28,8 +28,8 @@ def precision_figure(matches: Matches) -> list[str]:
     lines = [_line("0.5 to 0.95", mean.mean(axis=0), 5)]
     for style, overlap in enumerate(SHOWN):
         (row,) = np.flatnonzero(np.isclose(THRESHOLDS, overlap))
-        lines.append(_line(f"overlap {overlap:g}", mean[row], style))
-    return [_figure(line_chart(lines, "recall", "precision"), "Mean over categories")]
+        lines.append(_line(f"{overlap:g}", mean[row], style))
+    return [_figure(line_chart(lines, "recall", "precision"), "By overlap; mean over categories")]
 
 
 def calibration_figures(matches: Matches) -> list[str]:

@@ -60,7 +60,7 @@ def build_page(
         *_numbers(result),
         *(_curves(name, one) for name, one in matched.items()),
         *_classes(result.classes),
-        *_worst(matched, _names(result), pictures),
+        *_worst(result, matched, pictures),
         _protocol(result),
     ]
     head = (
@@ -147,12 +147,14 @@ def _shares(row: Row, columns: Sequence[str]) -> list[str]:
     return cells
 
 
-def _names(result: EvaluationResult) -> dict[Id, str]:
-    return {row.id: row.name for row in result.classes}
+def _names(result: EvaluationResult, table: str) -> tuple[dict[Id, str], dict[Id, str]]:
+    """Return the names of categories and those of images: which of them the rows are about."""
+    names = {row.id: row.name for row in result.classes if row.table == table}
+    return (names, {}) if "AP" in result.values[table] else ({}, names)
 
 
 def _worst(
-    matched: Mapping[str, Matched], names: Mapping[Id, str], pictures: Pictures | None
+    result: EvaluationResult, matched: Mapping[str, Matched], pictures: Pictures | None
 ) -> Iterator[str]:
     """Yield the worst images, told by masks if there are masks."""
     if not matched:
@@ -167,33 +169,23 @@ def _worst(
         f"{threshold:.2f} or more, which gives the best F1 over all images. Green: found; red: "
         "missed on the left, false on the right."
     )
-    figures = [
-        _pair(
-            one,
-            draw_pair(
-                _load(_key_of(matched[name], one), pictures),
-                matched[name].evidence,
-                one.unit,
-                pair_objects(matched[name], one.unit, threshold),
-                names,
-            ),
-            _key_of(matched[name], one),
-        )
-        for one in errors
-    ]
+    figures = []
+    names, titles = _names(result, name)
+    for one in errors:
+        key = matched[name].evidence.annotations.catalog.unit_ids[one.unit]
+        pair = pair_objects(matched[name], one.unit, threshold)
+        picture = _load(key, pictures)
+        uris = draw_pair(picture, matched[name].evidence, one.unit, pair, names)
+        figures.append(_pair(one, uris, key, titles.get(key, "")))
     yield section(
         f"The worst {len(errors)} images", element("p", {"class": "weak"}, text(rule)), *figures
     )
 
 
-def _key_of(matched: Matched, errors: ImageErrors) -> Id:
-    return matched.evidence.annotations.catalog.unit_ids[errors.unit]
-
-
-def _pair(errors: ImageErrors, uris: tuple[str, str], key: Id) -> str:
+def _pair(errors: ImageErrors, uris: tuple[str, str], key: Id, title: str) -> str:
     caption = (
-        f"image {key}: {errors.found} found, {errors.missed} missed, {errors.false} false, "
-        f"F1 {errors.f1:.2f}"
+        f"image {key}{title and ', ' + title}: {errors.found} found, {errors.missed} missed, "
+        f"{errors.false} false, F1 {errors.f1:.2f}"
     )
     figures = [
         element("figure", None, image(uri, f"{words}, image {key}") + _caption(words))

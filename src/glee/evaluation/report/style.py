@@ -18,9 +18,10 @@ h3 { font-size: 15px; margin: 18px 0 6px; } p.weak, figcaption, .weak { color: v
 th, td { padding: 4px 12px; text-align: right; border-bottom: 1px solid var(--line);
   font-variant-numeric: tabular-nums; }
 th { color: var(--weak); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-.row { display: flex; flex-wrap: wrap; gap: 16px; } .chart { width: 380px; max-width: 100%; }
+.row { display: flex; flex-wrap: wrap; gap: 16px; } .chart { width: 340px; max-width: 100%; }
 figure { margin: 0; } .pair { background: var(--panel); padding: 12px; margin: 14px 0;
-  border-radius: 6px; } .pair .row figure { flex: 1 1 300px; min-width: 0; }
+  border-radius: 6px; } .row > figure { max-width: 340px; }
+.pair .row > figure { flex: 1 1 300px; min-width: 0; max-width: none; }
 img { max-width: 100%; height: auto; display: block; } .grid { stroke: var(--line); }
 .label { fill: var(--text); font: 12px system-ui, sans-serif; } .label.small { font-size: 11px; }
 .line { fill: none; stroke-width: 2; } .ideal { stroke: var(--weak); stroke-dasharray: 4 4; }
