@@ -30,7 +30,7 @@ class Whole:
 
 
 @pytest.fixture(scope="session")
-def model(predictor: Predictor) -> Model:
+def tiny_model(predictor: Predictor) -> Model:
     return Model(name="tiny", predictor=predictor)
 
 
@@ -51,7 +51,7 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def wholes(
-    model: Model, roots: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    tiny_model: Model, roots: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Whole]:
     """What runs a benchmark, once for all tests."""
     done: dict[str, Whole] = {}
@@ -61,7 +61,7 @@ def wholes(
             switches = {"max_clicks": "4"} if name.startswith("clicks") else {}
             benchmark = open_benchmark(name, Source(root=roots(name), switches=switches))
             folder = tmp_path_factory.mktemp("run")
-            predict_units(benchmark, model, folder)
+            predict_units(benchmark, tiny_model, folder)
             result = score_run(benchmark, folder, model="tiny")
             done[name] = Whole(benchmark, folder, result)
         return done[name]
@@ -75,14 +75,14 @@ def without_time(result: EvaluationResult) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_an_interrupted_run_ends_as_one_that_was_not(
-    name: str, wholes: Callable[[str], Whole], model: Model, tmp_path: Path
+    name: str, wholes: Callable[[str], Whole], tiny_model: Model, tmp_path: Path
 ) -> None:
     whole = wholes(name)
     lines = (whole.folder / "predictions.jsonl").read_bytes().splitlines(keepends=True)
     # What a process leaves that was killed while it wrote its second line.
     (tmp_path / "predictions.jsonl").write_bytes(lines[0] + lines[1][:-20])
 
-    predict_units(whole.benchmark, model, tmp_path)
+    predict_units(whole.benchmark, tiny_model, tmp_path)
     again = score_run(whole.benchmark, tmp_path, model="tiny")
 
     assert (tmp_path / "predictions.jsonl").read_bytes() == b"".join(lines)
@@ -115,12 +115,12 @@ def test_stored_predictions_score_the_same_as_their_run(
 
 @pytest.mark.parametrize("name", ["coco", "clicks-davis"])
 def test_shards_together_are_the_whole(
-    name: str, wholes: Callable[[str], Whole], model: Model, tmp_path: Path
+    name: str, wholes: Callable[[str], Whole], tiny_model: Model, tmp_path: Path
 ) -> None:
     whole = wholes(name)
-    predict_units(whole.benchmark, model, tmp_path, shard=Shard(1, 2))
+    predict_units(whole.benchmark, tiny_model, tmp_path, shard=Shard(1, 2))
     assert pending_units(whole.benchmark, tmp_path) == list(whole.benchmark.keys[::2])
-    predict_units(whole.benchmark, model, tmp_path, shard=Shard(0, 2))
+    predict_units(whole.benchmark, tiny_model, tmp_path, shard=Shard(0, 2))
 
     result = score_run(whole.benchmark, tmp_path, model="tiny")
 
@@ -129,11 +129,11 @@ def test_shards_together_are_the_whole(
 
 
 def test_odinw35_opens_all_its_data_sets_and_can_be_limited(
-    roots: Callable[[str], Path], model: Model, tmp_path: Path
+    roots: Callable[[str], Path], tiny_model: Model, tmp_path: Path
 ) -> None:
     benchmark = open_benchmark("odinw35", Source(root=roots("odinw35")))
 
-    predict_units(benchmark, model, tmp_path, limit=2)
+    predict_units(benchmark, tiny_model, tmp_path, limit=2)
     result = score_run(benchmark, tmp_path, model="tiny", limit=2)
 
     assert len(benchmark.keys) == len(benchmark.files) == 35

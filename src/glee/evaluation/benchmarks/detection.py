@@ -21,6 +21,7 @@ from glee.evaluation.benchmarks.source import (
 )
 from glee.evaluation.coco_json import (
     Kind,
+    part,
     read_annotations,
     read_catalog,
     read_predictions,
@@ -161,6 +162,9 @@ def image_benchmark(
     notes: tuple[str, ...],
 ) -> Benchmark:
     """Return the benchmark of a task; `score` computes the numbers of its rows."""
+    address = "coco_url" if task.in_coco else "file_name"
+    for one in task.data["images"]:
+        part(one, address, "an image")
     files = {
         one["id"]: task.folder / (file_in_coco(one) if task.in_coco else one["file_name"])
         for one in task.data["images"]
