@@ -35,7 +35,15 @@ def test_the_command_prints_the_table_and_keeps_what_it_found(
     assert lines[2].split()[3] == "55.0"
     assert "protocol: scoring pair, max_objects 100, shortest 0, limit None" in lines
     kept = {path.name for path in (data / "eval_out/coco-lite").iterdir()}
-    assert kept == {"result.json", "predictions.jsonl", "run.json", "faults.json"}
+    assert kept == {
+        "result.json",
+        "predictions.jsonl",
+        "run.json",
+        "faults.json",
+        "report.html",
+        "matches-box.npz",
+        "matches-mask.npz",
+    }
 
 
 def test_shards_predict_and_the_command_without_one_scores(
