@@ -21,7 +21,6 @@ class Protocol:
     name_overrides     ask by the names that the paper's authors have put in place of the data
                        set's own (ODinW)
     max_tracks         so many of the best tracks of a video
-    frames_at_once     frames that pass the network together; changes memory only
     released_boxes     the boxes of videos as in the released code, which forgets the padding
     nms                boxes of a frame that overlap a surer one more than this are dropped (TAO)
     min_pixels         tracks without more pixels than this of the network's own grid are absent
@@ -37,7 +36,6 @@ class Protocol:
     shortest: int = 0
     name_overrides: bool = True
     max_tracks: int = 30
-    frames_at_once: int = 10
     released_boxes: bool = False
     nms: float = 0.5
     min_pixels: int = 5
@@ -48,7 +46,7 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.scoring not in ("pair", "object"):
             raise ValueError(f"scoring must be pair or object, got {self.scoring!r}")
-        for name in ("max_objects", "max_tracks", "frames_at_once", "max_clicks"):
+        for name in ("max_objects", "max_tracks", "max_clicks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("shortest", "min_pixels", "nms", "consistency"):

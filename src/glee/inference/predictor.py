@@ -16,7 +16,7 @@ from glee.inference.preprocess import ImageGeometry, preprocess
 from glee.inference.regions import rasterise
 from glee.inference.text import TextCache, Vocabulary
 from glee.model.glee import GLEE
-from glee.model.interfaces import ImageFeatures, PromptBatch, TextTokens
+from glee.model.interfaces import GleeOutputs, ImageFeatures, PromptBatch, TextTokens
 from glee.model.text.build import build_tokenizer
 from glee.prompts import PointMark, Prompts, clean_expression
 from glee.results import Instances
@@ -164,6 +164,15 @@ class Predictor:
         with self._evaluating(), self._autocast():
             features = self.model.encode_image(batch)
         return EncodedImage(features, geometry, self._text.network)
+
+    @torch.no_grad()
+    def detect(self, image: EncodedImage, names: Vocabulary, *, masks: bool = True) -> GleeOutputs:
+        """Return all that the network predicts for an image, before anything is chosen.
+
+        masks  without it mask features are not computed
+        """
+        with self._evaluating(), self._autocast():
+            return self.model.detect(image.features, PromptBatch(names.prompt), masks=masks)
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Encode a list of names once, to be given to `predict` in its place, or saved."""

@@ -22,7 +22,7 @@ from glee.evaluation.burst_json import read_burst_predictions, read_burst_truth
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Protocol, choose
 
-SWITCHES = ("shortest", "max_tracks", "frames_at_once", "released_boxes")
+SWITCHES = ("shortest", "max_tracks", "released_boxes")
 FILES = (
     "TAO/burst_annotations/val/all_classes.json",
     "TAO/burst_annotations/all_classes.json",

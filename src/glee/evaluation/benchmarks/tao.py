@@ -31,7 +31,7 @@ from glee.evaluation.track_ap import track_ap_scores
 from glee.evaluation.track_json import read_track_annotations, read_track_predictions
 from glee.evaluation.video_json import read_video_catalog
 
-SWITCHES = ("shortest", "max_tracks", "frames_at_once", "nms", "min_pixels", "released_boxes")
+SWITCHES = ("shortest", "max_tracks", "nms", "min_pixels", "released_boxes")
 FILES = (
     "TAO/annotations/validation.json",
     "TAO/TAO_annotations/validation.json",

@@ -36,7 +36,7 @@ from glee.evaluation.video_json import (
     read_video_catalog,
 )
 
-SWITCHES = ("shortest", "max_tracks", "frames_at_once", "released_boxes")
+SWITCHES = ("shortest", "max_tracks", "released_boxes")
 
 PRECISIONS = {"AP": "AP", "AP50": "AP50", "AP75": "AP75"}
 """Numbers that the paper prints, by its names for them."""
