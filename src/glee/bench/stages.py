@@ -13,6 +13,7 @@ from glee.inference.preprocess import ImageGeometry, preprocess
 from glee.inference.text import TextCache, Vocabulary
 from glee.model.interfaces import GleeOutputs, ImageFeatures, PromptBatch
 from glee.model.text.build import build_tokenizer
+from glee.results import Instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,28 @@ class Stages:
                 pixels.geometry,
                 self._selection(masks=True),
             )
+
+    def find_all(self, picture: NDArray[np.uint8], vocabulary: Vocabulary) -> Instances:
+        """Take all steps, and return what a tracker links: masks and appearance of every object."""
+        pixels = self.preprocess(picture)
+        outputs = self.detect(self.encode(pixels), vocabulary, masks=True)
+        with torch.no_grad():
+            found = find_objects(
+                outputs.final,
+                outputs.mask_features,
+                0,
+                pixels.geometry,
+                self._selection(masks=True),
+            )
+        return Instances(
+            boxes=found.boxes,
+            scores=found.scores,
+            labels=found.labels,
+            names=vocabulary.names,
+            image_size=pixels.geometry.original,
+            masks=found.masks,
+            embeddings=outputs.final.embeddings[0, found.query],
+        )
 
     def encoded(self, picture: NDArray[np.uint8], vocabulary: Vocabulary) -> EncodedImage:
         """Return a picture as `Predictor.predict` takes it, encoded at its own size."""

@@ -12,6 +12,7 @@ from glee.bench.stages import Stages
 from glee.bench.timing import Call, Timing, measure, time_once
 from glee.inference.text import Vocabulary
 from glee.model.interfaces import ImageFeatures
+from glee.tracking.tracker import Tracker
 
 ENCODER, TEXT, OBJECTS, MASKS = "image encoder", "new names", "prompt to objects", "masks"
 WHOLE = "picture to masks"
@@ -141,18 +142,20 @@ def _marks(bench: Bench) -> Iterator[Measurement]:
 
 
 def _length(bench: Bench) -> Iterator[Measurement]:
-    """The frames of clips, one after the other: memory must not grow with them."""
+    """The frames of clips, one after the other: neither time nor memory must grow with them."""
     stages, device = bench.stages, bench.stages.predictor.device
     vocabulary = bench.vocabulary(bench.plan.names)
-    stages.whole(invent_image(bench.plan.size), vocabulary)  # warm
+    Tracker().step(stages.find_all(invent_image(bench.plan.size), vocabulary))  # warm
     for count in bench.plan.lengths:
         reset_peak(device)
-        seconds = tuple(
-            time_once(partial(stages.whole, frame, vocabulary), device)
-            for frame in invent_frames(bench.plan.size, count)
-        )
-        timing = Timing(seconds, peak_bytes(device))
-        yield Measurement("length", str(count), count, WHOLE, timing)
+        tracker, found, linked = Tracker(), list[float](), list[float]()
+        for frame in invent_frames(bench.plan.size, count):
+            seconds, objects = time_once(partial(stages.find_all, frame, vocabulary), device)
+            found.append(seconds)
+            linked.append(time_once(partial(tracker.step, objects), device)[0])
+        peak = peak_bytes(device)
+        for stage, times in ((WHOLE, found), ("tracking", linked)):
+            yield Measurement("length", str(count), count, stage, Timing(tuple(times), peak))
 
 
 def _size(size: tuple[int, int]) -> str:

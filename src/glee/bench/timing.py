@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from glee.bench.memory import peak_bytes, reset_peak
+
+_T = TypeVar("_T")
 
 Call = Callable[[], object]
 
@@ -69,17 +72,17 @@ def measure(prepare: Callable[[], Call], *, repeat: Repeat, device: torch.device
     while len(seconds) < repeat.runs:
         if len(seconds) >= repeat.least and time.perf_counter() - begin > repeat.seconds:
             break
-        seconds.append(time_once(prepare(), device))
+        seconds.append(time_once(prepare(), device)[0])
     return Timing(tuple(seconds), peak_bytes(device))
 
 
-def time_once(run: Call, device: torch.device) -> float:
-    """Return the seconds that a call takes, until the device has done all of it."""
+def time_once(run: Callable[[], _T], device: torch.device) -> tuple[float, _T]:
+    """Return the seconds that a call takes until the device has done all of it, and its result."""
     _wait(device)
     start = time.perf_counter()
-    run()
+    result = run()
     _wait(device)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, result
 
 
 def _wait(device: torch.device) -> None:
