@@ -31,6 +31,7 @@ def describe_setting(predictor: Predictor, model: str) -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "memory in GB": _memory_in_gb(),
+        "load before": _load(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {
             "python": platform.python_version(),
@@ -57,6 +58,14 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _load() -> float | None:
+    """Return how many processes wanted to run in the last minute; many make all times longer."""
+    try:
+        return round(os.getloadavg()[0], 1)
+    except (AttributeError, OSError):  # Windows does not count
+        return None
 
 
 def _memory_in_gb() -> float | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glee.bench.plan import AXES, Axis
-from glee.bench.report import TITLES, BenchReport, Measurement
+from glee.bench.report import TITLES, BenchReport, Measurement, in_milliseconds
 from glee.files import replacing
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def _draw_bars(times: "Axes", memory: "Axes", measurements: Sequence[Measurement
     medians = [one.median for one in measurements]
     beyond = [max(0.0, one.p95 - one.median) for one in measurements]
     bars = times.barh(names, medians, xerr=[[0.0] * len(names), beyond], ecolor="0.5")
-    times.bar_label(bars, labels=[f"{value:.3g}" for value in medians], padding=3, fontsize=8)
+    times.bar_label(
+        bars, labels=[in_milliseconds(value) for value in medians], padding=3, fontsize=8
+    )
     times.margins(x=0.2)
     memory.barh(names, [one.timing.peak_bytes / 1e6 for one in measurements], color="0.6")
     for panel, label in ((times, "ms, median and p95"), (memory, "peak MB")):

@@ -147,7 +147,12 @@ def _table(measurements: Sequence[Measurement], column: str) -> list[str]:
 
 
 def _times(one: Measurement) -> str:
-    return f"{one.median:.4g} / {one.p95:.4g}"
+    return f"{in_milliseconds(one.median)} / {in_milliseconds(one.p95)}"
+
+
+def in_milliseconds(value: float) -> str:
+    """Return a time with three digits at least, and no fractions that none can trust."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
 
 
 def _megabytes(one: Measurement) -> int:

@@ -124,4 +124,4 @@ def _plan(predictor: "Predictor", options: argparse.Namespace) -> "BenchPlan":
 
 
 def _say(one: "Measurement") -> None:
-    print(f"{one.axis} {one.label}: {one.stage} {one.median:.4g} ms", file=sys.stderr, flush=True)
+    print(f"{one.axis} {one.label}: {one.stage} {one.median:.3g} ms", file=sys.stderr, flush=True)
