@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 import glee
 from benchmark_layouts import make_coco, write_json
 from glee.cli.main import main
+from glee.evaluation.benchmarks.open import NAMES
 from glee.evaluation.paper import PAPER, beside_paper
 from glee.evaluation.result import Counts, EvaluationResult, Metric
 from glee.evaluation.table import format_result
@@ -152,3 +154,19 @@ def test_the_papers_averages_are_those_of_its_parts() -> None:
         parts = [table[model] for name, table in PAPER["odinw13"].items() if name != "average AP"]
         assert len(parts) == 13
         assert sum(parts) / 13 == pytest.approx(PAPER["odinw13"]["average AP"][model], abs=0.06)
+
+
+DOCS = (Path(__file__).parent.parent / "docs/evaluation.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_is_documented(name: str) -> None:
+    assert re.search(rf"`(glee eval )?{re.escape(name)}[ `]", DOCS)
+
+
+@pytest.mark.parametrize("benchmark", PAPER)
+def test_the_documented_numbers_are_those_that_are_printed(benchmark: str) -> None:
+    assert benchmark in NAMES
+    for metric, models in PAPER[benchmark].items():
+        for model, value in models.items():
+            assert f" {value:.1f}" in DOCS, f"{benchmark} {metric} of {model}"
