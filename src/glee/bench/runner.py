@@ -1,6 +1,7 @@
 """Running a plan: all sweeps, and the checks that measured variants give the same objects."""
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from glee.bench.checks import Check, Objects, check_same
@@ -13,7 +14,8 @@ from glee.inference.postprocess import Found
 from glee.inference.predictor import Predictor
 from glee.results import Instances
 
-NO_MARKS = "marks: this model was trained without visual prompts"
+NO_MARKS = "this model was trained without visual prompts"
+NO_SCIPY = 'tracking needs SciPy: pip install "glee-vision[eval]"'
 
 Say = Callable[[Measurement], None]
 
@@ -26,10 +28,9 @@ def run_bench(
     facts  what is told of hardware and model beside the numbers
     say    is called with each measurement as it comes
     """
-    axes, notes = list(plan.axes), list[str]()
-    if predictor.model.config.visual_prompts is None and "marks" in axes:
-        axes.remove("marks")
-        notes.append(NO_MARKS)
+    left_out = _impossible(predictor)
+    axes = [axis for axis in plan.axes if axis not in left_out]
+    notes = [f"{axis}: {left_out[axis]}" for axis in plan.axes if axis in left_out]
     bench = Bench(Stages(predictor, plan.objects), plan)
     measurements: list[Measurement] = []
     for axis in axes:
@@ -43,6 +44,16 @@ def run_bench(
         "objects with masks": plan.objects,
     }
     return BenchReport(facts | told, measurements, list(run_checks(bench, axes)), notes)
+
+
+def _impossible(predictor: Predictor) -> dict[Axis, str]:
+    """Return what cannot be measured, and why; better known before than after long measuring."""
+    left_out: dict[Axis, str] = {}
+    if predictor.model.config.visual_prompts is None:
+        left_out["marks"] = NO_MARKS
+    if find_spec("scipy") is None:
+        left_out["length"] = NO_SCIPY
+    return left_out
 
 
 def run_checks(bench: Bench, axes: list[Axis]) -> Iterator[Check]:
