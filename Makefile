@@ -37,6 +37,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/deformable.py
 	$(BIN)/python benchmarks/mask_losses.py
 	$(BIN)/python benchmarks/average_precision.py
+	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/index_memory.py
 
