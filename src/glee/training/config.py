@@ -75,6 +75,10 @@ class CriterionConfig:
                               others; the code averages it over queries instead, which makes it
                               weaker by their number
     other_queries             unmatched queries of the frame before that appearance is told from
+    initial_queries           also compare what is predicted of queries before the first layer; where
+                              several cells of an object are taught its name, and with noised
+                              queries that begin as the names themselves, this says the opposite of
+                              other losses to the heads that all layers share
     cells_per_object          teach so many of the best cells of each object its name and box, not
                               only the one matched cell, which lets a network learn from far fewer
                               images; the released model has no such loss (0)
@@ -96,6 +100,7 @@ class CriterionConfig:
     proposal_confidence: bool = False
     confidence_per_object: bool = False
     other_queries: int = 20
+    initial_queries: bool = True
     cells_per_object: int = 0
     cells: float = 1.0
 

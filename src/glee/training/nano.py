@@ -72,7 +72,7 @@ def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource
     ]
 
 
-def nano_config(*, steps: int, rate: float = 3e-4) -> TrainConfig:
+def nano_config(*, steps: int, rate: float = 4e-4) -> TrainConfig:
     """Return how GLEE-Nano learns: its encoders stay as they were published."""
     return TrainConfig(
         schedule=ScheduleConfig(steps=steps, warmup=150, shape="cosine", least=0.02),
@@ -84,6 +84,7 @@ def nano_config(*, steps: int, rate: float = 3e-4) -> TrainConfig:
             mask_points=MaskPointsConfig(num_points=2048),
             proposal_confidence=True,
             confidence_per_object=True,
+            initial_queries=False,
             cells_per_object=5,
         ),
         denoising=DenoisingConfig(num_queries=30),
