@@ -83,7 +83,8 @@ def prior_boxes(
             one; without it they are 0.05 on the coarsest and double on each finer one, as the
             released weights were trained
 
-    Those with a centre or side within MARGIN of 0 or 1 are invalid and infinite.
+    Those with a centre or side within MARGIN of 0 or 1 are invalid and infinite, but with
+    `coarse` they are moved inside.
     """
     last = len(shapes) - 1
     powers = [last - level if coarse else level for level in range(len(shapes))]
@@ -93,6 +94,9 @@ def prior_boxes(
     ]
     side = torch.cat(sides)
     boxes = torch.cat([cell_centres(shapes, like), side, side], dim=1)
+    if coarse:
+        boxes = boxes.clamp(MARGIN, 1 - MARGIN)
+        return (boxes / (1 - boxes)).log(), torch.ones_like(boxes[:, 0], dtype=torch.bool)
     valid = ((boxes > MARGIN) & (boxes < 1 - MARGIN)).all(dim=1)
     logits = (boxes / (1 - boxes)).log()
     return logits.masked_fill(~valid[:, None], torch.inf), valid
