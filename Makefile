@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: check test slow bench golden clean help
+.PHONY: check demo test slow bench golden clean help
 
 help:
 	@echo "make check   format, lint, types and the fast tests"
+	@echo "make demo    run nano on real pictures and a real video; results in demo_out/"
 	@echo "make test    the fast tests"
 	@echo "make slow    the slow tests too: full-size networks, oracles"
 	@echo "make bench   work, memory and time of the network, as tables"
@@ -17,6 +18,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/python tools/demo.py --out demo_out
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -37,11 +41,13 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/deformable.py
 	$(BIN)/python benchmarks/mask_losses.py
 	$(BIN)/python benchmarks/average_precision.py
+	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/index_memory.py
 
 golden: $(INSTALLED)
 	$(BIN)/python tools/compare_golden.py tests/golden/small
 	$(BIN)/python tools/compare_golden.py tests/golden/small --training
 
 clean:
-	rm -rf .venv dist build
+	rm -rf .venv dist build demo_out

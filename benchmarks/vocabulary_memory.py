@@ -7,10 +7,7 @@ the peak is that of the whole process.
 """
 
 import argparse
-import itertools
 import platform
-import resource
-import sys
 import time
 from dataclasses import replace
 
@@ -18,29 +15,15 @@ import numpy as np
 import torch
 
 from glee import Predictor
+from glee.bench.inputs import invent_names
+from glee.bench.memory import peak_bytes
 from glee.config import lite, plus, tiny
 from glee.model.build import build_glee
 from glee.model.fold import fold_frozen_norms
 
 PRESETS = {"lite": lite, "plus": plus, "tiny": tiny}
 
-SYLLABLES = ("ka", "lo", "mi", "ne", "ru", "sta", "ver", "po", "zen", "gra")
-ADJECTIVES = ("red", "old", "tiny", "wooden", "striped", "broken", "round", "wet", "pale", "tall")
-
-
-def invent_names(count: int) -> list[str]:
-    """Return distinct names such as "wooden kalomi", which CLIP splits into about five tokens."""
-    words = itertools.product(ADJECTIVES, itertools.product(SYLLABLES, repeat=3))
-    names = [f"{adjective} {''.join(parts)}" for adjective, parts in words]
-    if count > len(names):
-        raise ValueError(f"names must be at most {len(names)}, got {count}")
-    return names[:count]
-
-
-def peak_gigabytes() -> float:
-    """Return the largest resident size of this process so far, in 10^9 bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+CPU = torch.device("cpu")
 
 
 def main() -> None:
@@ -58,21 +41,20 @@ def main() -> None:
     predictor = Predictor(network)
     image = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}")
-    print(f"network loaded: peak {peak_gigabytes():.2f} GB")
+    print(f"network loaded: peak {peak_bytes(CPU) / 1e9:.2f} GB")
     start = time.perf_counter()
     vocabulary = predictor.vocabulary(invent_names(options.names))
     tokens = len(vocabulary.tokens)
     seconds = time.perf_counter() - start
     print(
         f"{options.names} names, {tokens} tokens encoded in {seconds:.1f} s: "
-        f"peak {peak_gigabytes():.2f} GB"
+        f"peak {peak_bytes(CPU) / 1e9:.2f} GB"
     )
     start = time.perf_counter()
     found = predictor.predict(image, vocabulary, threshold=0.0)
     seconds = time.perf_counter() - start
-    print(
-        f"{height}x{width}, {len(found)} objects in {seconds:.1f} s: peak {peak_gigabytes():.2f} GB"
-    )
+    peak = peak_bytes(CPU) / 1e9
+    print(f"{height}x{width}, {len(found)} objects in {seconds:.1f} s: peak {peak:.2f} GB")
 
 
 if __name__ == "__main__":

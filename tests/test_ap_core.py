@@ -63,6 +63,7 @@ def curves(outcome: list[int], *, count: int) -> Curves:
             categories=zeros,
             scores=-np.arange(number, dtype=np.float64),
             ranks=np.arange(number),
+            rows=np.arange(number),
             outcomes=np.array(outcome, dtype=np.int8)[None, None],
             counts=np.array([[count]]),
         )
@@ -205,6 +206,7 @@ def test_merged_categories_make_one_ranking() -> None:
         categories=np.array([0, 2]),
         scores=np.array([0.9, 0.8]),
         ranks=np.zeros(2, dtype=np.int64),
+        rows=np.arange(2),
         outcomes=np.array([[[MISS, HIT]]], dtype=np.int8),
         counts=np.array([[0, 7, 1]]),
     )

@@ -42,7 +42,7 @@ def test_help_is_complete_without_importing_torch() -> None:
     assert all(command in done.stdout for command in ("predict", "convert", "info"))
 
 
-@pytest.mark.parametrize("command", ["predict", "convert", "info"])
+@pytest.mark.parametrize("command", ["predict", "convert", "bench", "info"])
 def test_every_command_explains_itself_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,16 @@ def test_negatives_are_names_that_some_image_teaches() -> None:
     assert set(names) == {"name 1", "name 2", "name 3", "name 4"}
 
 
+def test_half_of_the_negatives_are_names_said_to_be_absent() -> None:
+    absent = POOL[:30]
+    scenes = [scene("a", supervision=covering(exhaustive=POOL, absent=absent))]
+
+    names = choose_names(scenes, POOL, 21, seeded())
+
+    assert len(names) == 21
+    assert 10 <= len(set(names) & set(absent)) <= 14
+
+
 def test_a_partly_annotated_name_is_no_negative_of_an_open_vocabulary() -> None:
     partial = covering(partial=POOL[:400])
 

@@ -127,6 +127,33 @@ def test_a_bad_line_is_left_out_and_named(line: str, fault: str, tmp_path: Path)
     assert samples.report.counts == {fault: 1}
 
 
+def test_a_label_file_that_is_no_text_is_left_out_and_named(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    (tmp_path / "train" / "labels" / "a.txt").write_bytes(b"\xff\xfe1 0.5")
+
+    samples = read_folder(tmp_path)["train"]
+
+    assert samples.report.counts == {"label file that is no text": 1}
+
+
+@pytest.mark.parametrize(
+    "names", ["5", "{1000000000: cup}", "{-1: cup}", "{a: cup}", "[[cup]]", "[{a: b}]", "cup"]
+)
+def test_yolo_names_of_another_form_are_refused(names: str, tmp_path: Path) -> None:
+    yolo(tmp_path)
+    put(tmp_path / "data.yaml", f"names: {names}\ntrain: train/images\n")
+
+    with pytest.raises(ValueError, match=r"names in .*data\.yaml' must be a list of names"):
+        read_folder(tmp_path)
+
+
+def test_a_json_file_nested_without_end_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "train.json", '{"images": ' + "[" * 100_000)
+
+    with pytest.raises(ValueError, match="train"):
+        read_folder(tmp_path)
+
+
 def test_yolo_names_may_be_numbered_and_splits_folders(tmp_path: Path) -> None:
     draw(tmp_path / "images" / "val" / "a.jpg")
     put(tmp_path / "labels" / "val" / "a.txt", "1 0.5 0.5 0.5 0.5")

@@ -1,13 +1,18 @@
 """Opening batches: bad samples are replaced, and all follows from the seed of the batch."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from glee.data.loading import FrameChoice, open_batch
 from glee.data.mixture import Draw
+from glee.data.readers.videos import VideoIndex
+from glee.data.readers.ytvis import read_ytvis
+from glee.data.report import Report
 from glee.data.schema import BadSampleError, Frame, Sample
 from glee.data.transforms import MultiScale
 
@@ -62,6 +67,50 @@ def test_another_sample_takes_the_place_of_a_bad_one() -> None:
     assert len(values) == 2
     assert not {30, 50, 60, 70} & set(values)
     assert "gone3.jpg" in opened.faults[0]
+
+
+def clips(folder: Path) -> VideoIndex:
+    """Two clips of two frames, one of which lacks the second frame's file."""
+    videos = [
+        {"id": n, "height": 8, "width": 12, "file_names": [f"{n}/0.png", f"{n}/1.png"]}
+        for n in (1, 2)
+    ]
+    tracks = [
+        {"id": n, "video_id": n, "category_id": 1, "bboxes": [[0, 0, 4, 4], [1, 1, 4, 4]]}
+        for n in (1, 2)
+    ]
+    data = {"videos": videos, "annotations": tracks, "categories": [{"id": 1, "name": "dog"}]}
+    (folder / "clips.json").write_text(json.dumps(data))
+    for file in ("1/0.png", "2/0.png", "2/1.png"):
+        (folder / file).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (12, 8)).save(folder / file)
+    return read_ytvis(folder / "clips.json", folder)
+
+
+def test_a_clip_with_a_missing_frame_is_replaced_and_the_frame_named(tmp_path: Path) -> None:
+    samples, frames = clips(tmp_path), FrameChoice(count=2)
+
+    opened = open_batch(samples, Draw(0, (0,), 0), SMALL, frames=frames)
+
+    assert len(opened.clips[0]) == 2
+    assert all(str(tmp_path / "1" / "1.png") in fault for fault in opened.faults)
+    assert opened.faults
+    with pytest.raises(BadSampleError, match=r"1\.png"):
+        open_batch(samples, Draw(0, (0,), 0), SMALL, frames=frames, fail_fast=True)
+
+
+def test_reports_of_two_parts_are_joined() -> None:
+    first, second = Report(total=10), Report(total=20)
+    for number in range(4):
+        first.add("missing image", f"a{number}")
+        second.add("missing image", f"b{number}")
+    second.add("box of zero area", "b9")
+
+    first.join(second)
+
+    assert (first.total, first.share) == (30, 0.3)
+    assert first.counts == {"missing image": 8, "box of zero area": 1}
+    assert first.examples["missing image"] == ["a0", "a1", "a2", "a3", "b0"]
 
 
 def test_the_seed_decides_on_everything() -> None:

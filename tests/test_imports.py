@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "glee"
 # Each part imports only from parts below it; parts of one row do not import each other.
 ROWS = (
     ("__init__", "__main__", "cli", "serve"),
-    ("autolabel", "export", "training", "evaluation"),
+    ("autolabel", "export", "training", "evaluation", "bench"),
     ("video",),
     ("inference", "tracking", "data"),
     ("model", "draw", "coco_file"),

@@ -1,32 +1,51 @@
 """Write the weights that GLEE-Nano starts from: published encoders, all else at random.
 
-    python tools/make_nano_start.py EFFICIENTNET MINILM OUT.safetensors [--seed 0]
+    python tools/make_nano_start.py PRETRAINED PHOTOS CLASSES.txt OUT.safetensors [--seed 0]
 
-EFFICIENTNET is a folder with EfficientNet-Lite0 (Apache-2.0, Google, tensorflow/tpu) in a
-weights.safetensors: batch norms beside the convolutions, eps 1e-3, for pixels (x - 127) / 128.
-MINILM is a folder with weights.safetensors and vocab.txt of sentence-transformers/all-MiniLM-L6-v2
-(Apache-2.0). Every tensor must be known and fit; the file written loads with `load_model`.
+PRETRAINED is a folder with three others, each with a weights.safetensors:
+- efficientnet_lite0: EfficientNet-Lite0 with its classifier (Apache-2.0, Google, tensorflow/tpu),
+  batch norms beside the convolutions, eps 1e-3, for pixels (x - 127) / 128;
+- nanodet: NanoDet-g (Apache-2.0, RangiLyu/nanodet), whose head is left out;
+- minilm_l6: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), with its vocab.txt.
+PHOTOS is a folder of photos, on which the spread of each channel of the encoders is measured, so
+that what follows starts from channels of one scale. CLASSES.txt names what the classifier knows,
+a line of names for each class (see imagenet_names.py); those that hold a word kept out of training
+are left out. Every tensor must be known and fit; the file written loads with `load_model`.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from glee.config import EfficientNetConfig, GleeConfig, MiniLmConfig, nano
-from glee.inference.preprocess import PIXEL_MEAN, PIXEL_STD
+from glee.config import EfficientNetConfig, GleeConfig, MiniLmConfig, PairConfig, nano
+from glee.data.corpus.words import HELD_OUT_WORDS
+from glee.images import load_image
+from glee.inference.preprocess import PIXEL_MEAN, PIXEL_STD, preprocess
+from glee.model.backbones.csp import convert_csp
 from glee.model.build import build_glee
+from glee.model.text.clip import encode_texts
+from glee.model.text.minilm import MiniLmText
 from glee.model.text.tokenizer import wordpiece_tokenizer
-from glee.model.weights import check_fit, list_names, save_weights
+from glee.model.weights import check_fit, list_names, model_from_weights, save_weights
 
-ORIGIN = "EfficientNet-Lite0 and all-MiniLM-L6-v2, both Apache-2.0; all else initial, seed {seed}"
+ORIGIN = (
+    "EfficientNet-Lite0, NanoDet-g and all-MiniLM-L6-v2, all Apache-2.0; all else initial, "
+    "seed {seed}"
+)
 
-# EfficientNet's classifier, and what stands before it alone.
-UNUSED_IMAGE = ("head.", "head_bn.", "classifier.")
+# NanoDet's head, of which boxes and classes come.
+UNUSED_PLACES = ("head.",)
+# A class that may not be told of never wins.
+NEVER = -1e4
+PHOTOS_MEASURED = 32
+# Factor of the first similarities, and logit of the first confidences.
+SMALL, RARE = 0.3, -4.0
 NORM_EPS = 1e-3
 # The published trunk reads (x - 127) / 128.
 TRUNK_MEAN, TRUNK_STD = 127.0, 128.0
@@ -55,13 +74,58 @@ def convert_efficientnet(published: Tensors, config: EfficientNetConfig) -> Tens
     ours: Tensors = {}
     for source, target in _convolutions(config):
         weight, bias = _fold_norm(published, source)
-        ours |= {f"backbone.{target}.weight": weight, f"backbone.{target}.bias": bias}
-    weight = ours["backbone.stem.conv.weight"]
+        ours |= {f"{target}.weight": weight, f"{target}.bias": bias}
+    weight = ours["stem.conv.weight"]
     std, mean = torch.tensor(PIXEL_STD), torch.tensor(PIXEL_MEAN)
     offset = (weight.sum((2, 3)) * (mean - TRUNK_MEAN) / TRUNK_STD).sum(1)
-    ours["backbone.stem.conv.weight"] = weight * (std / TRUNK_STD)[:, None, None]
-    ours["backbone.stem.conv.bias"] = ours["backbone.stem.conv.bias"] + offset
+    ours["stem.conv.weight"] = weight * (std / TRUNK_STD)[:, None, None]
+    ours["stem.conv.bias"] = ours["stem.conv.bias"] + offset
     return ours
+
+
+def convert_classifier(published: Tensors, embeddings: Tensor) -> Tensors:
+    """Return the weights of `Concepts`, with an embedding [K, C] of each class.
+
+    `published` is emptied of what is used. Classes whose embedding is zero never win.
+    """
+    weight, bias = _fold_norm(published, "head")
+    unknown = ~embeddings.any(dim=1)
+    return {
+        "head.weight": weight,
+        "head.bias": bias,
+        "classes.weight": _take(published, "classifier.weight")[:, :, None, None],
+        "classes.bias": _take(published, "classifier.bias").masked_fill(unknown, NEVER),
+        "embeddings": embeddings,
+    }
+
+
+@torch.no_grad()
+def embed_classes(lines: Sequence[str], text: MiniLmText) -> Tensor:
+    """Return the mean embedding [K, C] of the names of each class, zero for those kept out."""
+    tokenizer, rows = wordpiece_tokenizer(), []
+    for line in lines:
+        names = [name.strip() for name in line.split(",")]
+        tokens = encode_texts(text, tokenizer, names)
+        row = torch.stack([own.mean(0) for own in tokens]).mean(0)
+        kept_out = any(word in line.lower() for word in HELD_OUT_WORDS)
+        rows.append(torch.zeros_like(row) if kept_out else F.normalize(row, dim=0))
+    return torch.stack(rows)
+
+
+@torch.no_grad()
+def even_out(weights: Tensors, config: GleeConfig, photos: Sequence[Path]) -> Tensors:
+    """Divide what reads the encoders' channels by the spread that these have on photos."""
+    model = model_from_weights(config, weights)
+    maps = [model.backbone(preprocess(load_image(p), config.resize)[0][None]).maps for p in photos]
+    spread = [
+        torch.cat([each[level].flatten(2) for each in maps], dim=2).std(dim=(0, 2)).clamp(min=1e-3)
+        for level in range(len(maps[0]))
+    ]
+    readers = {"neck.lateral.conv": spread[0], "neck.coarser.0.conv": spread[-1]}
+    readers |= {f"neck.levels.{n}.conv": each for n, each in enumerate(spread[1:])}
+    readers |= {f"template_encoder.levels.{n}": each for n, each in enumerate(spread[1:])}
+    scaled = {f"{n}.weight": weights[f"{n}.weight"] / s[:, None, None] for n, s in readers.items()}
+    return weights | scaled
 
 
 def convert_minilm(published: Tensors, config: MiniLmConfig) -> Tensors:
@@ -93,6 +157,10 @@ def nano_start(config: GleeConfig, encoders: Tensors, *, seed: int) -> Tensors:
     own = {name for name in weights if name.split(".")[0] in ("backbone", "text_encoder")}
     weights = {name: value for name, value in weights.items() if name not in own} | encoders
     check_fit(config, weights)
+    # Nearly all that is predicted should be denied; without this the first steps only learn that.
+    weights["heads.similarity.weight"] *= SMALL
+    confidence = [name for name in weights if name.startswith("heads.confidence.")]
+    weights[confidence[-1]].fill_(RARE)
     return weights
 
 
@@ -144,25 +212,54 @@ def _check_vocabulary(folder: Path) -> None:
         raise ValueError(f"{folder / 'vocab.txt'} is not the vocabulary that glee ships")
 
 
+def nano_encoders(pretrained: Path, classes: Sequence[str], config: PairConfig) -> Tensors:
+    """Return the weights of all encoders by our names.
+
+    Raises ValueError if the published tensors are not those expected.
+    """
+    image, places, text = (
+        _read(pretrained / name) for name in ("efficientnet_lite0", "nanodet", "minilm_l6")
+    )
+    text_weights = convert_minilm(text, MiniLmConfig())
+    reader = MiniLmText(MiniLmConfig())
+    prefix = "text_encoder."
+    reader.load_state_dict({n.removeprefix(prefix): v for n, v in text_weights.items()})
+    parts = {
+        "words": convert_efficientnet(image, config.words),
+        "concepts": convert_classifier(image, embed_classes(classes, reader.eval())),
+        "places": convert_csp(places, config.places),
+    }
+    _check_used_up(image, pretrained / "efficientnet_lite0")
+    _check_used_up(text, pretrained / "minilm_l6")
+    _check_vocabulary(pretrained / "minilm_l6")
+    return text_weights | {
+        f"backbone.{part}.{name}": value
+        for part, own in parts.items()
+        for name, value in own.items()
+    }
+
+
 def main() -> None:
-    """Read both folders named on the command line and write the weight file."""
+    """Read the folders named on the command line and write the weight file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("efficientnet", type=Path, help="folder of EfficientNet-Lite0")
-    parser.add_argument("minilm", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("pretrained", type=Path, help="folder of the three encoders")
+    parser.add_argument("photos", type=Path, help="folder of .jpg photos")
+    parser.add_argument("classes", type=Path, help="names of the classifier's classes (.txt)")
     parser.add_argument("out", type=Path, help="weight file to write (.safetensors)")
     parser.add_argument("--seed", type=int, default=0, help="of the parts that start at random")
     options = parser.parse_args()
-    image, text = _read(options.efficientnet), _read(options.minilm)
-    encoders = convert_efficientnet(image, EfficientNetConfig())
-    encoders |= convert_minilm(text, MiniLmConfig())
-    left = {name: value for name, value in image.items() if not name.startswith(UNUSED_IMAGE)}
-    _check_used_up(left, options.efficientnet)
-    _check_used_up(text, options.minilm)
-    _check_vocabulary(options.minilm)
-    weights = nano_start(nano(), encoders, seed=options.seed)
-    save_weights(options.out, nano(), weights, origin=ORIGIN.format(seed=options.seed))
+    config = nano()
+    if not isinstance(config.backbone, PairConfig):
+        raise AssertionError("nano has a pair of encoders")
+    lines = options.classes.read_text(encoding="utf-8").splitlines()
+    weights = nano_start(
+        config, nano_encoders(options.pretrained, lines, config.backbone), seed=options.seed
+    )
+    photos = sorted(options.photos.glob("*.jpg"))[:PHOTOS_MEASURED]
+    weights = even_out(weights, config, photos)
+    save_weights(options.out, config, weights, origin=ORIGIN.format(seed=options.seed))
     print(f"{options.out}: {sum(value.numel() for value in weights.values()):,} numbers")
 
 

@@ -131,7 +131,69 @@ class EfficientNetConfig:
         return tuple(self.widths[stage] for stage in self.map_stages)
 
 
-BackboneConfig = ResNetConfig | SwinConfig | Eva02Config | EfficientNetConfig
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CspConfig:
+    """Size of a cross-stage partial network (arXiv:1911.11929), as in NanoDet-g by default.
+
+    With `has_neck` its maps but the finest exchange what they hold and get `neck_width` channels.
+    """
+
+    kind: Literal["csp"] = "csp"
+    stem_width: int = 32
+    depths: tuple[int, ...] = (1, 2, 2, 3)
+    neck_width: int = 128
+    has_neck: bool = False
+
+    @property
+    def stage_widths(self) -> tuple[int, ...]:
+        """Channels that the stages give, finest first: each doubles what it takes."""
+        return tuple(self.stem_width << number for number in range(1, len(self.depths) + 1))
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first."""
+        first, *others = self.stage_widths
+        return (first, *(self.neck_width if self.has_neck else width for width in others))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConceptsConfig:
+    """Size of a frozen classifier whose guesses become a map of text embeddings.
+
+    num_classes  classes that it knows
+    head_width   channels between the encoder's last map and the classes
+    width        channels of a text embedding, which each class has one of
+    """
+
+    num_classes: int = 1000
+    head_width: int = 1280
+    width: int = 384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairConfig:
+    """Two encoders side by side: one knows many words, the other where things are.
+
+    Their maps are joined at each stride; `concepts` adds to the coarsest what the first encoder's
+    classifier takes each cell to be.
+    """
+
+    kind: Literal["pair"] = "pair"
+    words: EfficientNetConfig = field(default_factory=EfficientNetConfig)
+    places: CspConfig = field(default_factory=lambda: CspConfig(has_neck=True))
+    concepts: ConceptsConfig = field(default_factory=ConceptsConfig)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        """Channels of the pyramid's maps, finest first."""
+        pairs = zip(self.words.out_widths, self.places.out_widths, strict=True)
+        *finer, coarsest = (sum(pair) for pair in pairs)
+        return (*finer, coarsest + self.concepts.width)
+
+
+BackboneConfig = (
+    ResNetConfig | SwinConfig | Eva02Config | EfficientNetConfig | CspConfig | PairConfig
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,12 +256,17 @@ class EarlyFusionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelDecoderConfig:
-    """Size of the deformable encoder (arXiv:2010.04159) that refines the pyramid."""
+    """Size of the deformable encoder (arXiv:2010.04159) that refines the pyramid.
+
+    `mask_kernel` is the side of the convolution that makes the mask features; of 3, it is most of
+    the work of a small network.
+    """
 
     num_layers: int = 6
     num_heads: int = 8
     num_points: int = 4
     mlp_width: int = 2048
+    mask_kernel: int = field(default=3, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,13 +290,24 @@ class VisualPromptConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectDecoderConfig:
-    """Size of the transformer that turns image features into objects."""
+    """Size of the transformer that turns image features into objects.
+
+    A cell that becomes a query starts from a square box, whose size depends on its level: with
+    `coarse_priors` it doubles with each coarser level, as the cells do; without, it doubles with
+    each finer one, as the released weights were trained. Similarities are multiplied by
+    `similarity_scale`: products of two long vectors, they otherwise change by whole units in a
+    step of training. With `peaks_first` cells that score more than their neighbours become
+    queries before others, where several cells of an object are taught its name.
+    """
 
     num_layers: int = 9
     num_queries: int = 300
     num_heads: int = 8
     num_points: int = 4
     mlp_width: int = 2048
+    coarse_priors: bool = field(default=False, metadata=ADDED_LATER)
+    similarity_scale: float = field(default=1.0, metadata=ADDED_LATER)
+    peaks_first: bool = field(default=False, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,15 +387,24 @@ class GleeConfig:
 
 
 def nano() -> GleeConfig:
-    """Return the configuration of GLEE-Nano: EfficientNet-Lite0 and MiniLM, for small devices."""
+    """Return the configuration of GLEE-Nano, for small devices: two light encoders and MiniLM."""
     return GleeConfig(
-        backbone=EfficientNetConfig(),
+        backbone=PairConfig(),
         text=MiniLmConfig(),
-        early_fusion=EarlyFusionConfig(inner_width=512, num_heads=4, reads_padding=False),
-        pixel_decoder=PixelDecoderConfig(num_layers=3, num_heads=4, mlp_width=512),
+        early_fusion=EarlyFusionConfig(
+            inner_width=512, num_heads=4, dropout=0.0, reads_padding=False
+        ),
+        pixel_decoder=PixelDecoderConfig(
+            num_layers=2, num_heads=4, num_points=2, mlp_width=256, mask_kernel=1
+        ),
         visual_prompts=VisualPromptConfig(template_size=128, max_points=128, negative_points=True),
         object_decoder=ObjectDecoderConfig(
-            num_layers=4, num_queries=100, num_heads=4, mlp_width=512
+            num_layers=3,
+            num_queries=100,
+            num_heads=4,
+            mlp_width=256,
+            coarse_priors=True,
+            similarity_scale=0.1,
         ),
         resize=ResizeConfig(shortest=384, longest=384),
         width=128,

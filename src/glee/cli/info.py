@@ -15,8 +15,8 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "model",
         nargs="?",
-        help="lite, plus, pro, another released model, a weight file (.safetensors), a released "
-        "checkpoint (.pth) or a hub id; without it, the machine",
+        help="nano, lite, plus, pro, another released model, a weight file (.safetensors), a "
+        "released checkpoint (.pth) or a hub id; without it, the machine",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -12,7 +12,11 @@ import glee
 
 SUMMARIES = {
     "predict": "find objects in images",
+    "eval": "evaluate a model, or stored predictions, on a benchmark",
+    "eval compare": "tell whether one of two runs of a benchmark is better",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
+    "data": "check training data, filter it, pack it into shards",
+    "bench": "measure speed and memory of a model on this machine",
     "info": "show what a weight file holds, or what this machine offers",
 }
 
@@ -33,8 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match words:
         case [] | ["help"]:
             words = ["--help"]
-        case ["help", command, *_]:
-            words = [command, "--help"]
+        case ["help", *command]:
+            words = [*command, "--help"]
+    if words[:2] == ["eval", "compare"]:
+        return _run("eval compare", words[2:])
     return _run(_choose(words[:1]), words[1:])
 
 
@@ -60,7 +66,7 @@ def _run(command: str, words: list[str]) -> int:
 
 def _choose(words: list[str]) -> str:
     """Return the command that the first word names."""
-    commands = "\n".join(f"  {name:10} {text}" for name, text in SUMMARIES.items())
+    commands = "\n".join(f"  {name:12} {text}" for name, text in SUMMARIES.items())
     parser = argparse.ArgumentParser(
         prog="glee",
         usage="glee COMMAND ...",
@@ -85,10 +91,26 @@ def _command(name: str) -> ModuleType:
             from glee.cli import predict  # noqa: PLC0415
 
             return predict
+        case "eval compare":
+            from glee.cli import compare  # noqa: PLC0415
+
+            return compare
+        case "eval":
+            from glee.cli import eval as evaluate  # noqa: PLC0415
+
+            return evaluate
         case "convert":
             from glee.cli import convert  # noqa: PLC0415
 
             return convert
+        case "data":
+            from glee.cli import data  # noqa: PLC0415
+
+            return data
+        case "bench":
+            from glee.cli import bench  # noqa: PLC0415
+
+            return bench
         case _:
             from glee.cli import info  # noqa: PLC0415
 

@@ -55,8 +55,8 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     add_prompts(parser.add_argument_group("what to look for (each may be repeated)"))
     parser.add_argument(
         "--model",
-        default="lite",
-        help="lite, plus, pro, another released model, a weight file or a hub id (%(default)s)",
+        default="nano",
+        help="nano, lite, plus, pro, another released model, a weight file, a hub id (%(default)s)",
     )
     parser.add_argument("--threshold", type=float, help="least score, 0..1 (0.2 for --text)")
     parser.add_argument("--max-objects", type=int, help="at most so many objects (100 for --text)")

@@ -1,7 +1,7 @@
 """Batch: images of a batch padded to one size, the prompt, and the truth in its terms."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from glee.config import ResizeConfig
 from glee.data.scene import Scene
 from glee.data.targets import Targets
 from glee.data.vocabulary import known_names
+from glee.model.interfaces import Regions
 from glee.ops.boxes import scale_boxes, xyxy_to_cxcywh
 
 PADDING_GREY = 128
@@ -27,6 +28,7 @@ class Batch:
     expressions  one for each image; empty if there are names
     truth        of each image
     frames       images of each clip, which follow each other; 1 for images
+    regions      a mark on each image, or on the first frame of each clip; None if nothing is marked
     """
 
     pixels: Tensor
@@ -35,6 +37,16 @@ class Batch:
     expressions: tuple[str, ...]
     truth: tuple[Targets, ...]
     frames: int
+    regions: Regions | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch on another device."""
+        return replace(
+            self,
+            pixels=self.pixels.to(device, non_blocking=True),
+            truth=tuple(one.to(device) for one in self.truth),
+            regions=None if self.regions is None else self.regions.to(device),
+        )
 
 
 def collate(

@@ -37,6 +37,14 @@ class Report:
         if len(named) < EXAMPLES_KEPT:
             named.append(where)
 
+    def join(self, other: "Report") -> None:
+        """Add all that another report has counted."""
+        self.total += other.total
+        self.counts.update(other.counts)
+        for fault, named in other.examples.items():
+            own = self.examples.setdefault(fault, [])
+            own += named[: EXAMPLES_KEPT - len(own)]
+
     @property
     def share(self) -> float:
         """The share 0..1 of all entries that had a fault."""

@@ -76,7 +76,7 @@ def open_frame(frame: Frame, supervision: Supervision, expression: str | None = 
     ids = frame.track_ids
     scene = Scene(
         pixels=load_pixels(frame),
-        boxes=torch.tensor(frame.boxes),
+        boxes=torch.tensor(frame.boxes, dtype=torch.float32),
         names=frame.names,
         masks=frame.decode_masks() if supervision.masks else None,
         track_ids=None if ids is None else torch.tensor(ids, dtype=torch.int64),

@@ -18,6 +18,12 @@ POLYGON_NUMBERS = 6
 DECIMALS = 3
 """To which coordinates are rounded: files have fewer, and those of float32 are this good."""
 
+LONGEST_SIDE = 2**17
+"""Pixels of the longest side that an image may have."""
+
+LONGEST_OUTLINE = 2**21
+"""Pixels around a polygon; pycocotools needs memory for each, and crashes without it."""
+
 RUNS, POLYGONS = b"r", b"p"
 
 
@@ -31,6 +37,8 @@ def pack_segmentation(segmentation: Any) -> bytes:
     """
     match segmentation:
         case {"size": [int(height), int(width)], "counts": str() | list() as counts}:
+            if min(height, width) < 1 or max(height, width) > LONGEST_SIDE:
+                raise ValueError("run lengths of a size that no image has")
             return RUNS + struct.pack("<II", height, width) + _compress(counts, (height, width))
         case [_, *_] if all(isinstance(ring, list) for ring in segmentation):
             return POLYGONS + b"".join(_pack_ring(ring) for ring in segmentation)
@@ -94,6 +102,9 @@ def _pack_ring(ring: list[Any]) -> bytes:
         raise ValueError("polygon with a coordinate that is no number") from error
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError("polygon with a coordinate that is no number")
+    points = values.reshape(-1, 2)
+    if np.abs(points - np.roll(points, 1, axis=0)).max(1).sum() > LONGEST_OUTLINE:
+        raise ValueError("polygon with an outline longer than any object's")
     return struct.pack("<I", len(ring)) + values.tobytes()
 
 

@@ -1,6 +1,7 @@
 """Which names go into the prompt of a training batch: those it shows, and some it does not."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -27,7 +28,9 @@ def choose_names(
     All of a pool that is not larger is taken, in its order. Otherwise all names that the images
     show come first, also if there are more of them than `count`: none is dropped, since its
     objects would then be taught to be nothing. The rest are drawn from names that at least one of
-    the images is known not to show beyond what is annotated; there may be fewer than asked for.
+    the images is known not to show beyond what is annotated; there may be fewer than asked for. Up
+    to half of them are names that an image says to be absent, which are the hard ones: looked for
+    and not found, or near to what is shown.
     """
     shown = tuple(dict.fromkeys(name for scene in scenes for name in scene.names))
     if len(pool) <= count:
@@ -63,7 +66,9 @@ def _draw_negatives(
         every = sorted(frozenset().union(*(own.absent | _covered(own) for own in supervisions)))
         order = torch.randperm(len(every), generator=generator).tolist()
         candidates = (every[row] for row in order)
-    for name in candidates:
+    verified = sorted(frozenset().union(*(own.absent for own in supervisions)) - shown)
+    first = torch.randperm(len(verified), generator=generator).tolist()[: count // 2]
+    for name in chain((verified[row] for row in first), candidates):
         if len(found) == count:
             break
         if name not in shown and any(own.teaches_absence(name) for own in supervisions):

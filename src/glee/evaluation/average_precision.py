@@ -87,6 +87,7 @@ class Matches:
     categories  [N] int64
     scores      [N] float64
     ranks       [N] int64, place among the detections of the same unit and category, from 0
+    rows        [N] int64, which of the detections that were given each is
     outcomes    [S, T, N] int8, HIT, MISS or IGNORED in each subset at each threshold
     counts      [S, K] int64, objects to be found
     """
@@ -95,6 +96,7 @@ class Matches:
     categories: IntArray
     scores: FloatArray
     ranks: IntArray
+    rows: IntArray
     outcomes: Outcomes
     counts: IntArray
 
@@ -150,6 +152,7 @@ def match(
         categories=detections.categories[order],
         scores=detections.scores[order],
         ranks=ranks,
+        rows=order,
         outcomes=outcomes,
         counts=_count(truths, num_categories),
     )
@@ -229,6 +232,7 @@ def merge_categories(matches: Matches, merged: BoolArray) -> Matches:
         categories=np.zeros(len(rows), dtype=np.int64),
         scores=matches.scores[rows],
         ranks=matches.ranks[rows],
+        rows=matches.rows[rows],
         outcomes=matches.outcomes[:, :, rows],
         counts=matches.counts[:, merged].sum(axis=1, keepdims=True),
     )

@@ -9,7 +9,16 @@ from typing import Any
 import torch
 
 from glee.config_json import config_to_dict
-from glee.inference.load import HUB_FILE, RELEASED, cache_folder, cached_file, kind_of
+from glee.inference.load import (
+    HUB_FILE,
+    PACKAGED,
+    RELEASED,
+    cache_folder,
+    cached_file,
+    kind_of,
+    packaged_files,
+)
+from glee.model.compact import load_compact, read_origin
 from glee.model.convert import convert_state, read_released
 from glee.model.glee import GLEE
 from glee.model.weights import load_model, model_from_weights, read_config
@@ -31,7 +40,8 @@ def describe_machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "devices": devices,
         "cache": str(cache_folder()),
-        "models": {name: "ready" if cached_file(name).is_file() else MISSING for name in RELEASED},
+        "models": dict.fromkeys(PACKAGED, "ready")
+        | {name: "ready" if cached_file(name).is_file() else MISSING for name in RELEASED},
     }
 
 
@@ -49,7 +59,10 @@ def describe_weights(source: str | Path) -> dict[str, Any]:
     if path is None:
         return {"model": str(source), "weights": MISSING}
     facts: dict[str, Any] = {"file": str(path)}
-    if path.suffix == ".safetensors":
+    if kind_of(source) == "packaged":
+        facts["origin"] = read_origin(path)
+        model = load_compact(packaged_files(str(source)))
+    elif path.suffix == ".safetensors":
         facts["origin"] = read_config(path)[1] or "unknown"
         model = load_model(path)
     else:
@@ -66,10 +79,14 @@ def describe_weights(source: str | Path) -> dict[str, Any]:
 def find_weights(source: str | Path) -> Path | None:
     """Return the file that `glee.load` would read, or None if it would download it.
 
+    Of a packaged model it is the one that is trained.
+
     Raises ValueError for what is neither a released model, nor the path of a weight file, nor of
     the form user/name. A path need not exist.
     """
     match kind_of(source):
+        case "packaged":
+            return packaged_files(str(source))[0]
         case "released":
             target = cached_file(str(source))
             return target if target.is_file() else None

@@ -4,12 +4,14 @@ import difflib
 import logging
 import os
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from glee.inference.predictor import Predictor
+from glee.model.compact import load_compact
 from glee.model.convert import convert_file, convert_state, read_released
 from glee.model.fold import fold_frozen_norms
 from glee.model.glee import GLEE
@@ -32,6 +34,11 @@ RELEASED = {
 
 HUB_FILE = "model.safetensors"  # what a hub repository holds
 
+PACKAGED = {
+    "nano": ("nano.safetensors", "nano_encoders.safetensors", "nano_text.safetensors"),
+}
+"""Models that the package holds, and the files of each: what is trained further lies apart."""
+
 
 def load(
     source: str | Path,
@@ -41,10 +48,10 @@ def load(
 ) -> Predictor:
     """Return a Predictor with trained weights.
 
-    source  a released model: "lite", "plus" or "pro", which are trained jointly, also with
-            "-pretrain" or "-scaleup" behind them, and "lite-vos"; or the path of a weight file,
-            ours (.safetensors) or a released one (.pth); or a repository "user/name" of the
-            Hugging Face hub that holds a model.safetensors of ours
+    source  "nano", which the package holds; or a released model: "lite", "plus" or "pro", which
+            are trained jointly, also with "-pretrain" or "-scaleup" behind them, and "lite-vos";
+            or the path of a weight file, ours (.safetensors) or a released one (.pth); or a
+            repository "user/name" of the Hugging Face hub that holds a model.safetensors of ours
     device  where to run; if not given, the machine's accelerator or else the CPU
     dtype   what most of the network computes in: float32, bfloat16, or float16 (not on a CPU)
 
@@ -70,32 +77,42 @@ def cached_file(name: str) -> Path:
     return cache_folder() / f"{name}.safetensors"
 
 
+def packaged_files(name: str) -> list[Path]:
+    """Return the files of a model that the package holds."""
+    return [Path(str(resources.files("glee") / "weights" / file)) for file in PACKAGED[name]]
+
+
 def _best_device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-def kind_of(source: str | Path) -> Literal["released", "file", "repository"]:
-    """Return what the source of `load` is: a released model, a file or a repository of the hub.
+def kind_of(source: str | Path) -> Literal["packaged", "released", "file", "repository"]:
+    """Return what the source of `load` is: a model by name, a file or a repository of the hub.
 
     A file need not exist. Raises ValueError for what is none of them.
     """
     name = str(source)
+    if name in PACKAGED:
+        return "packaged"
     if name in RELEASED:
         return "released"
     if isinstance(source, Path) or Path(name).expanduser().is_file() or _looks_like_path(name):
         return "file"
     if name.count("/") == 1 and all(name.split("/")):
         return "repository"
-    near = difflib.get_close_matches(name, RELEASED, n=1)
+    known = [*PACKAGED, *RELEASED]
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(
-        f"unknown model {name!r}; choose from {', '.join(RELEASED)}{hint}, or give the path of a "
+        f"unknown model {name!r}; choose from {', '.join(known)}{hint}, or give the path of a "
         "weight file or a hub repository user/name"
     )
 
 
 def _load_network(source: str | Path) -> GLEE:
     match kind_of(source):
+        case "packaged":
+            return load_compact(packaged_files(str(source)))
         case "released":
             return load_model(_released(str(source)))
         case "file":

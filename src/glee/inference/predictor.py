@@ -9,6 +9,7 @@ from typing import cast, overload
 import torch
 from torch import Tensor
 
+from glee.config import ResizeConfig
 from glee.images import ImageSource, load_image
 from glee.inference.devices import require_device, require_dtype, require_float32
 from glee.inference.postprocess import Found, Scoring, Selection, find_objects
@@ -159,13 +160,25 @@ class Predictor:
         return found[0] if single else found
 
     @torch.no_grad()
-    def encode(self, image: ImageSource) -> EncodedImage:
-        """Run the image encoder, so that `predict` on the result need not."""
-        pixels, geometry = preprocess(load_image(image), self.model.config.resize)
+    def encode(self, image: ImageSource, *, resize: ResizeConfig | None = None) -> EncodedImage:
+        """Run the image encoder, so that `predict` on the result need not.
+
+        resize  how the image is brought to the network's size, if not as its configuration says
+        """
+        pixels, geometry = preprocess(load_image(image), resize or self.model.config.resize)
         batch = pixels[None].to(self.device, memory_format=torch.channels_last)
         with self._evaluating(), self._autocast():
             features = self.model.encode_image(batch)
         return EncodedImage(features, geometry, self._text.network)
+
+    @torch.no_grad()
+    def detect(self, image: EncodedImage, names: Vocabulary, *, masks: bool = True) -> GleeOutputs:
+        """Return all that the network predicts for an image, before anything is chosen.
+
+        masks  without it mask features are not computed
+        """
+        with self._evaluating(), self._autocast():
+            return self.model.detect(image.features, PromptBatch(names.prompt), masks=masks)
 
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Encode a list of names once, to be given to `predict` in its place, or saved."""

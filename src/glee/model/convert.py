@@ -145,12 +145,23 @@ def convert_state(state: Mapping[str, Tensor], unseen: UnseenSizes = RELEASED_SI
     Raises ValueError that lists the names of unknown entries, of missing ones, of copies that
     differ, and of tensors whose shape or type does not fit.
     """
-    state = _drop_copies(_in_full_precision(state))
+    state = drop_copies(in_full_precision(state))
     kept, training, ignored = _sort_out(state)
     config = infer_config(state, unseen)
+    weights = rename_all(kept)
+    check_fit(config, weights)
+    _check_trained(weights)
+    return Conversion(config, weights, training, ignored)
+
+
+def rename_all(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors by our names and in our layout.
+
+    Raises ValueError that lists entries unknown.
+    """
     weights: dict[str, Tensor] = {}
     unknown = []
-    for name, value in _unpack_attention(kept).items():
+    for name, value in _unpack_attention(state).items():
         ours = rename(name)
         if ours is None:
             unknown.append(name)
@@ -160,9 +171,7 @@ def convert_state(state: Mapping[str, Tensor], unseen: UnseenSizes = RELEASED_SI
         raise ValueError(
             f"the checkpoint has entries that GLEE does not know: {list_names(unknown)}"
         )
-    check_fit(config, weights)
-    _check_trained(weights)
-    return Conversion(config, weights, training, ignored)
+    return weights
 
 
 def rename(official: str) -> str | None:
@@ -177,12 +186,12 @@ def rename(official: str) -> str | None:
     return None
 
 
-def _in_full_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def in_full_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Turn numbers of other precision into float32; whole ones (tables of indices) stay."""
     return {n: v.float() if v.is_floating_point() else v for n, v in state.items()}
 
 
-def _drop_copies(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def drop_copies(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Keep one of each shared tensor, after a look whether its copies agree."""
     kept: dict[str, Tensor] = {}
     differing = []

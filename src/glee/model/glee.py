@@ -40,10 +40,10 @@ class GLEE(nn.Module):
             self.point_sampler = PointSampler(config.visual_prompts, config.width)
         self.early_fusion = EarlyFusion(config.width, config.early_fusion)
         self.pixel_decoder = PixelDecoder(config)
-        self.query_selection = QuerySelection(config.width, config.object_decoder.num_queries)
+        self.query_selection = QuerySelection(config.width, config.object_decoder)
         self.object_decoder = ObjectDecoder(config)
-        self.heads = Heads(config.width)
-        nn.init.uniform_(self.text_projection.weight)
+        self.heads = Heads(config.width, config.object_decoder.similarity_scale)
+        nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(
         self,
@@ -127,13 +127,16 @@ class GLEE(nn.Module):
             self.heads(x, boxes, text.classes)
             for x, boxes in (sources if every_layer else sources[-1:])
         ]
-        proposals = None
+        proposals, cells = None, None
         if every_layer:
+            cells = selected.cells
             proposals = self.heads(selected.content, selected.box_logits.sigmoid(), text.classes)
         count = 0 if extra is None else extra.content.shape[1]
         *auxiliary, final = (each.split(count)[1] for each in predicted)
         further = () if extra is None else tuple(each.split(count)[0] for each in predicted)
-        return GleeOutputs(final, mask_features, visual, tuple(auxiliary), proposals, further)
+        return GleeOutputs(
+            final, mask_features, visual, tuple(auxiliary), proposals, further, cells
+        )
 
     def project_text(self, ids: Tensor, valid: Tensor) -> Tensor:
         """Return the tokens [K, T, C] of texts, ids and valid [K, T], at the network's width."""

@@ -14,21 +14,25 @@ class Heads(nn.Module):
     GLEE (arXiv:2312.09158, section 3.1); boxes and masks as in Mask DINO (arXiv:2206.02777).
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, similarity_scale: float = 1.0) -> None:
         super().__init__()
+        self.similarity_scale = similarity_scale
         self.norm = nn.LayerNorm(width)
         self.similarity = nn.Linear(width, width, bias=False)
         self.confidence = MLP(width, width, 1)
         self.box = MLP(width, width, width, 4)
         self.mask = MLP(width, width, width, width)
         self.mask_features = nn.Linear(width, width)
-        nn.init.uniform_(self.similarity.weight)
+        nn.init.xavier_uniform_(self.similarity.weight)
         for parameter in self.box.layers[-1].parameters():
             nn.init.zeros_(parameter)  # boxes start where they come from
 
     def class_logits(self, x: Tensor, classes: Tensor) -> Tensor:
-        """Compare x [B, Q, C] with names [B or 1, K, C] -> [B, Q, K]: plain dot products."""
-        return self.similarity(x) @ classes.transpose(1, 2)
+        """Compare x [B, Q, C] with names [B or 1, K, C] -> [B, Q, K]: dot products."""
+        query = self.similarity(x)
+        if self.similarity_scale != 1:
+            query = query * self.similarity_scale
+        return query @ classes.transpose(1, 2)
 
     def refine(self, x: Tensor, reference: Tensor) -> Tensor:
         """Move boxes `reference` [B, Q, 4] (cxcywh, 0..1) by what x [B, Q, C] says."""

@@ -206,12 +206,30 @@ class ObjectOutputs:
         """Return the predictions of the first `count` queries, and those of the others."""
         return self._map(lambda value: value[:, :count]), self._map(lambda value: value[:, count:])
 
+    def take(self, queries: Tensor) -> "ObjectOutputs":
+        """Return the predictions of some queries [Q'], in that order."""
+        return self._map(lambda value: value[:, queries])
+
     def float(self) -> "ObjectOutputs":
         """Return the same in float32."""
         return self._map(lambda value: value.float())
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "ObjectOutputs":
         return ObjectOutputs(*(change(getattr(self, field.name)) for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class CellQueries:
+    """All cells as the queries that they would become; for losses.
+
+    content     [B, S, C]  coarsest level first
+    box_logits  [S, 4]     their prior boxes, cxcywh before the sigmoid; infinite if invalid
+    valid       [S]        bool, whether a cell may become a query
+    """
+
+    content: Tensor
+    box_logits: Tensor
+    valid: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +244,7 @@ class GleeOutputs:
     proposals      predictions of the chosen cells; for losses
     extra          predictions of the extra queries: of the last layer, after those of the initial
                    queries and the other layers if these are asked for; empty without any
+    cells          all cells, if all layers are asked for; for losses
     """
 
     final: ObjectOutputs
@@ -234,3 +253,4 @@ class GleeOutputs:
     auxiliary: tuple[ObjectOutputs, ...] = ()
     proposals: ObjectOutputs | None = None
     extra: tuple[ObjectOutputs, ...] = ()
+    cells: CellQueries | None = None

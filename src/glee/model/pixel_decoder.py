@@ -48,7 +48,12 @@ class PixelDecoder(nn.Module):
             EncoderLayer(config) for _ in range(config.pixel_decoder.num_layers)
         )
         self.output = GroupNormConv(
-            width, width, 3, groups=config.norm_groups, stride=1, bias=False
+            width,
+            width,
+            config.pixel_decoder.mask_kernel,
+            groups=config.norm_groups,
+            stride=1,
+            bias=False,
         )
 
     def forward(self, cells: Tensor, shapes: LevelShapes) -> tuple[Tensor, ...]:

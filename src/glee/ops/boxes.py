@@ -1,5 +1,6 @@
 """Boxes: their formats, scaling, clipping and overlap."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,13 +89,23 @@ def suppress_overlaps(xyxy: Tensor, scores: Tensor, labels: Tensor, overlap: flo
     overlap  intersection over union above which the worse of two boxes is dropped
     """
     order = scores.argsort(descending=True, stable=True)
-    boxes, own = xyxy[order], labels[order]
-    rivals = (pairwise_iou(boxes, boxes) > overlap) & (own[:, None] == own)
-    kept = torch.ones(len(order), dtype=torch.bool)
-    for row, beaten in enumerate(rivals.cpu()):
+    kept = torch.ones(len(order), dtype=torch.bool, device=order.device)
+    for label in labels.unique():
+        # Each label by itself: memory grows with the square of the boxes compared.
+        rows = (labels[order] == label).nonzero()[:, 0]
+        boxes = xyxy[order[rows]]
+        kept[rows] = _unbeaten(pairwise_iou(boxes, boxes) > overlap)
+    return order[kept]
+
+
+def _unbeaten(rivals: Tensor) -> Tensor:
+    """Return which rows [N] bool stay if each that stays drops its later rivals [N, N] bool."""
+    beats = rivals.cpu().numpy()
+    kept = np.ones(len(beats), dtype=np.bool_)
+    for row in range(len(beats)):
         if kept[row]:
-            kept[row + 1 :] &= ~beaten[row + 1 :]
-    return order[kept.to(order.device)]
+            kept[row + 1 :] &= ~beats[row, row + 1 :]
+    return torch.from_numpy(kept).to(rivals.device)
 
 
 def _sides(low: Tensor, high: Tensor) -> Tensor:

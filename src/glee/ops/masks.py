@@ -221,6 +221,17 @@ def decode_rle(rles: Sequence[Rle], size: tuple[int, int]) -> Tensor:
     return masks
 
 
+def check_rle(rle: Rle) -> None:
+    """Raise ValueError for a compressed run-length code that does not fill its size."""
+    runs = _unpack_counts(rle["counts"])
+    height, width = rle["size"]
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise ValueError(
+            f"the counts of a mask add up to {runs.sum()} pixels, but its size "
+            f"{[height, width]} has {height * width}; the code is damaged"
+        )
+
+
 # Of what is read from files: pixels of one mask, and characters (of 5 bits) of one run length.
 _MOST_PIXELS = 2**28
 _MOST_CHARACTERS = 7

@@ -1,4 +1,4 @@
-"""Weights and sizes of the losses, with the values of the released model."""
+"""Weights and sizes of the losses, and how a run learns, with the values of the released model."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -75,6 +75,13 @@ class CriterionConfig:
                               others; the code averages it over queries instead, which makes it
                               weaker by their number
     other_queries             unmatched queries of the frame before that appearance is told from
+    initial_queries           also compare what is predicted of queries before the first layer; where
+                              several cells of an object are taught its name, and with noised
+                              queries that begin as the names themselves, this says the opposite of
+                              other losses to the heads that all layers share
+    cells_per_object          teach so many of the best cells of each object its name and box, not
+                              only the one matched cell, which lets a network learn from far fewer
+                              images; the released model has no such loss (0)
     """
 
     semantic: float = 4.0
@@ -93,3 +100,96 @@ class CriterionConfig:
     proposal_confidence: bool = False
     confidence_per_object: bool = False
     other_queries: int = 20
+    initial_queries: bool = True
+    cells_per_object: int = 0
+    cells: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW (arXiv:1711.05101) with rates of their own for the pretrained encoders.
+
+    backbone, text  factors of the rate; 0 freezes that encoder
+    layer_decay     further factor for each block of a plain vision transformer, counted from the
+                    last one (arXiv:2106.08254); 1 for none
+    decay_vectors   whether norms, biases and embeddings decay too, as in the released code
+    clip_norm       largest L2 norm of all gradients together; longer ones are shortened to it
+    """
+
+    rate: float = 1e-4
+    weight_decay: float = 0.05
+    backbone: float = 0.1
+    text: float = 0.1
+    layer_decay: float = 1.0
+    decay_vectors: bool = True
+    clip_norm: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or self.clip_norm <= 0 or self.weight_decay < 0:
+            raise ValueError(
+                f"rate ({self.rate}) and clip_norm ({self.clip_norm}) must be more than 0, "
+                f"weight_decay ({self.weight_decay}) at least 0"
+            )
+        if min(self.backbone, self.text) < 0 or not 0 < self.layer_decay <= 1:
+            raise ValueError(
+                f"backbone ({self.backbone}) and text ({self.text}) must be at least 0, "
+                f"layer_decay ({self.layer_decay}) within 0..1"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """How the rate changes: it rises for `warmup` steps, then falls.
+
+    steps         of the whole run
+    warmup_start  factor of the rate at the first step
+    shape         "drops" multiplies by `drop` at each step of `drops`; "cosine" falls to `least`
+                  along half a cosine (arXiv:1608.03983)
+    """
+
+    steps: int
+    warmup: int = 100
+    warmup_start: float = 0.01
+    shape: Literal["drops", "cosine"] = "drops"
+    drops: tuple[int, ...] = ()
+    drop: float = 0.1
+    least: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.warmup < 0:
+            raise ValueError(
+                f"steps ({self.steps}) must be at least 1, warmup ({self.warmup}) at least 0"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How a run learns, whatever it learns from.
+
+    accumulate         batches whose gradients are added up before each step
+    precision          what most of the network computes in; losses stay in float32
+    ema                share of the averaged weights that each step keeps (arXiv:1703.01780); 0
+                       keeps no average
+    activation_checkpointing  compute the encoder's activations again instead of keeping them
+    save_every, log_every, validate_every, picture_every  steps between these; 0 for never
+    """
+
+    schedule: ScheduleConfig
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    criterion: CriterionConfig = field(default_factory=CriterionConfig)
+    denoising: DenoisingConfig | None = field(default_factory=DenoisingConfig)
+    accumulate: int = 1
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    ema: float = 0.0
+    activation_checkpointing: bool = False
+    seed: int = 0
+    save_every: int = 1000
+    log_every: int = 20
+    validate_every: int = 0
+    picture_every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1 or not 0 <= self.ema < 1:
+            raise ValueError(
+                f"accumulate ({self.accumulate}) must be at least 1, ema ({self.ema}) within 0..1"
+            )

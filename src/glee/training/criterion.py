@@ -1,7 +1,7 @@
 """Which losses apply to which image and to which predictions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -76,6 +76,12 @@ class Criterion:
         if num_objects is None:
             num_objects = max(1, sum(len(truth) for truth in targets))
         with torch.autocast(outputs.mask_features.device.type, enabled=False):
+            if not self.config.initial_queries:
+                outputs = replace(
+                    outputs, auxiliary=outputs.auxiliary[1:], extra=outputs.extra[1:]
+                )
+            if self.config.cells_per_object:  # they have a loss of their own
+                outputs = replace(outputs, proposals=None)
             assigned = self.match(outputs, targets)
             terms = self._compare_matched(outputs, assigned, targets, num_objects)
             terms |= self._compare_noised(outputs, denoising, targets, num_objects)

@@ -30,10 +30,12 @@ def masks_at_points(
     Maps are made of the matched queries only; the original makes those of all queries.
     """
     counts = [len(pairs.query) for pairs in assigned]
+    # Taken apart at once: the gradient of each image by itself would be as large as all of them.
+    apart = zip(mask_features.unbind(0), assigned, strict=True)
     maps = torch.cat(
         [
-            _make_maps(outputs, mask_features, image, pairs.query)
-            for image, pairs in enumerate(assigned)
+            _make_maps(outputs, features, image, pairs.query)
+            for image, (features, pairs) in enumerate(apart)
         ]
     )
     points = choose_points(maps.detach(), config, randomness)
@@ -62,7 +64,7 @@ def choose_points(maps: Tensor, config: MaskPointsConfig, randomness: Randomness
 
 
 def _make_maps(outputs: ObjectOutputs, features: Tensor, image: int, query: Tensor) -> Tensor:
-    """Return the mask logits [N, h, w] of some queries [N] of one image."""
-    product = outputs.kernels[image, query] @ features[image].flatten(1)
+    """Return the mask logits [N, h, w] of some queries [N] of an image's features [C, h, w]."""
+    product = outputs.kernels[image, query] @ features.flatten(1)
     logits = product + outputs.kernel_bias[image, query, None]
-    return logits.unflatten(1, features.shape[2:])
+    return logits.unflatten(1, features.shape[1:])

@@ -1,7 +1,7 @@
 """IndexBuilder: collects images and objects in any order, and leaves out what is bad."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from glee.data.segmentation import pack_segmentation, packed_size
 GOOD, CROWD, BAD = range(3)
 
 Box = tuple[float, float, float, float]
+
+LARGEST_LABEL = 2**31 - 1
+"""What larger numbers of categories, which are none, count as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,17 @@ class IndexBuilder:
     _tracks: "array[int]" = field(default_factory=lambda: array("i"))
     _masks: Packed = field(default_factory=Packed)
 
+    def attempt(self, add: Callable[[Mapping[str, Any]], object], entry: Any) -> None:
+        """Add an entry of a file by a function that may stumble over one of another layout."""
+        try:
+            if isinstance(entry, Mapping):
+                add(entry)
+                return
+        except (AttributeError, IndexError, KeyError, OverflowError, TypeError):
+            pass
+        self.report.total += 1
+        self.report.add("entry of another layout", repr(entry)[:80])
+
     def add_image(
         self,
         image_id: object,
@@ -87,9 +101,10 @@ class IndexBuilder:
         absent    numbers of categories that were verified not to be there
         partial   numbers of categories of which only some objects are annotated
         """
-        images = self._images
-        self._image_ids.append(self._ids.add(image_id))
-        images.files.append(file)
+        images, number = self._images, self._ids.add(image_id)
+        absent, partial = list(absent), list(partial)
+        images.files.append(file)  # raises for what is no text, before anything is added
+        self._image_ids.append(number)
         images.sizes.extend(size)
         images.absent.append(absent)
         images.partial.append(partial)
@@ -99,9 +114,12 @@ class IndexBuilder:
         """The number of images so far."""
         return len(self._image_ids)
 
-    def add_expressions(self, expressions: Iterable[Any]) -> None:
+    def add_expressions(self, expressions: Any) -> None:
         """Add what describes the objects of the image added last; empty ones are left out."""
         texts, rows = self._images.texts, []
+        if not isinstance(expressions, list | tuple):
+            self.report.add("expressions that are no list", self._images.files[-1])
+            expressions = ()
         for text in expressions:
             self.report.total += 1
             if not isinstance(text, str) or not text.strip():
@@ -132,6 +150,7 @@ class IndexBuilder:
         track         the same for the same object in all frames of a clip
         """
         self.report.total += 1
+        image = self._ids.add(image_id)
         state, packed = CROWD if crowd else GOOD, b""
         if not crowd and xyxy is None:
             state = self._fault("box that is not four numbers")
@@ -142,8 +161,8 @@ class IndexBuilder:
                 packed = pack_segmentation(segmentation)
             except ValueError as error:
                 state = self._fault(str(error))
-        self._object_ids.append(self._ids.add(image_id))
-        self._labels.append(-1 if label is None else label)
+        self._object_ids.append(image)
+        self._labels.append(-1 if label is None else max(-1, min(label, LARGEST_LABEL)))
         self._boxes.extend(xyxy or (0, 0, 0, 0))
         self._states.append(state)
         self._tracks.append(track)

@@ -6,12 +6,15 @@ from typing import Any
 
 from glee.data.readers.builder import Box, IndexBuilder, IndexOptions
 from glee.data.readers.columns import Numbering
-from glee.data.readers.index import ImageIndex, as_box, read_size
+from glee.data.readers.index import ImageIndex, as_box, as_size, read_size
 from glee.data.readers.json_stream import iterate_entries
 from glee.data.report import Report
 from glee.data.schema import BadSampleError
 
 Json = Mapping[str, Any]
+
+CROWD_WORDS = ("iscrowd", "ignore", "IsGroupOf")
+"""What says that an annotation is of no single object: COCO's, BDD100K's and Open Images'."""
 
 
 def read_coco(
@@ -56,38 +59,56 @@ def last_two_parts(entry: Json) -> str:
     return "/".join(Path(entry["file_name"]).parts[-2:])
 
 
+def is_crowd(entry: Json) -> bool:
+    """Return whether an annotation is of no single object."""
+    return any(entry.get(word) for word in CROWD_WORDS)
+
+
 def fill(
     builder: IndexBuilder,
     annotations: Path,
     *,
     add_image: Callable[[Json], object],
     label_of: Callable[[Json], int | None],
+    left_out: Callable[[Json], bool] = is_crowd,
 ) -> list[Json]:
     """Pass all entries of a file in COCO's format to a builder; return its categories.
 
     add_image  adds an entry of `images`
     label_of   returns the number of the category, or of the phrase, of an entry of `annotations`,
               None if it has none
+    left_out   says whether an entry of `annotations` is no object to learn from
     """
     categories: list[Json] = []
+
+    def add_object(entry: Json) -> None:
+        builder.add_object(
+            entry.get("image_id"),
+            label_of(entry),
+            box_of(entry),
+            segmentation=entry.get("segmentation"),
+            crowd=left_out(entry),
+        )
+
     for part, entry in iterate_entries(annotations):
-        if part not in ("categories", "images", "annotations"):
-            continue
-        if not isinstance(entry, Mapping) or (part != "annotations" and "id" not in entry):
-            builder.report.add(f"entry of {part} without an id", repr(entry)[:80])
-        elif part == "categories":
-            categories.append(entry)
-        elif part == "images":
-            add_image(entry)
-        else:
-            builder.add_object(
-                entry.get("image_id"),
-                label_of(entry),
-                box_of(entry),
-                segmentation=entry.get("segmentation"),
-                crowd=bool(entry.get("iscrowd") or entry.get("ignore")),
-            )
+        match part:
+            case "categories":
+                add_category(builder, categories, entry)
+            case "images" if not isinstance(entry, Mapping) or "id" not in entry:
+                builder.report.add("entry of images without an id", repr(entry)[:80])
+            case "images":
+                builder.attempt(add_image, entry)
+            case "annotations":
+                builder.attempt(add_object, entry)
     return categories
+
+
+def add_category(builder: IndexBuilder, categories: list[Json], entry: Any) -> None:
+    """Add an entry of `categories` to a list, if it has an id by which objects may name it."""
+    if isinstance(entry, Mapping) and isinstance(entry.get("id"), int | str):
+        categories.append(entry)
+    else:
+        builder.report.add("entry of categories without an id", repr(entry)[:80])
 
 
 def add_image(
@@ -103,14 +124,13 @@ def add_image(
     The file of one that does not say its size is opened for it.
     """
     file = file_of(entry) if file_of else str(entry.get("file_name", ""))
-    height, width = entry.get("height"), entry.get("width")
-    if not height or not width:
+    size = as_size(entry.get("height"), entry.get("width"))
+    if size is None:
         try:
-            height, width = read_size(builder.folder / file)
+            size = read_size(builder.folder / file)
         except BadSampleError:
             builder.report.add("image without a size", file)
             return False
-    size = int(height), int(width)
     builder.add_image(entry["id"], file, size, absent=absent, partial=partial)
     return True
 
@@ -130,7 +150,7 @@ def name_categories(
 
     numbers  of the ids that objects name; -1 stands for one that is no category
     """
-    ordered = sorted(categories, key=lambda category: category["id"])
+    ordered = sorted(categories, key=lambda one: (isinstance(one["id"], str), one["id"]))
     names = tuple(dict.fromkeys(str(category.get("name", category["id"])) for category in ordered))
     row_of = {
         category["id"]: names.index(str(category.get("name", category["id"])))

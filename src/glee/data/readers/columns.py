@@ -45,13 +45,13 @@ class Texts:
 
     def append(self, text: str) -> None:
         """Add one at the end."""
-        self._packed.append(text.encode())
+        self._packed.append(text.encode("utf-8", "surrogatepass"))
 
     def __len__(self) -> int:
         return len(self._packed)
 
     def __getitem__(self, index: int) -> str:
-        return self._packed[index].decode()
+        return self._packed[index].decode("utf-8", "surrogatepass")
 
 
 class Lists:
@@ -89,6 +89,10 @@ class Numbering:
     def add(self, key: object) -> int:
         """Return the number of a key, a new one if it has none."""
         return self._rows.setdefault(key, len(self._rows))
+
+    def add_all(self, keys: Iterable[object] | None) -> list[int]:
+        """Return the numbers of some keys; of None, that there are none."""
+        return [self.add(key) for key in keys or ()]
 
     def find(self, key: object) -> int | None:
         """Return the number of a key, None if it has none."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from glee.data.readers.index import as_size
 from glee.data.readers.lazy import LazyIndex, find_images, read_json_beside
 from glee.data.report import Report
 from glee.data.schema import BadSampleError, Frame, RandomAccess, Sample, Supervision
@@ -47,16 +48,18 @@ def _read_sample(image: Path, report: Report, *, part: Part) -> Sample:
     """
     data = read_json_beside(image)
     try:
-        size, caption = (int(data["height"]), int(data["width"])), str(data["caption"])
+        size, caption = as_size(data["height"], data["width"]), str(data["caption"])
         spans = list(data[part])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise BadSampleError(f"annotation of {str(image)!r} lacks a part: {error}") from error
+    if size is None:
+        raise BadSampleError(f"annotation of {str(image)!r} has no size that an image can have")
     boxes, phrases = [], []
     for number, span in enumerate(spans):
         report.total += 1
         try:
             phrase, box = _check(span, caption, size)
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             report.add(str(error), f"{part}[{number}] of {image.name}")
             continue
         phrases.append(phrase)

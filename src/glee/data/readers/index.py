@@ -13,7 +13,7 @@ from PIL import Image
 from glee.data.readers.columns import Lists, Packed, Texts
 from glee.data.report import Report
 from glee.data.schema import BadSampleError, Frame, RandomAccess, Sample, Supervision
-from glee.data.segmentation import unpack_segmentation
+from glee.data.segmentation import LONGEST_SIDE, unpack_segmentation
 
 Coverage = Literal["listed", "anything", "present"] | frozenset[str]
 """For which names every object is annotated: all names listed in the file; any name one may ask
@@ -196,11 +196,21 @@ ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
 """Tag of EXIF, and its values for which height and width change places."""
 
 
+def as_size(height: Any, width: Any) -> tuple[int, int] | None:
+    """Return two whole numbers of pixels as the size of an image, None for anything else."""
+    for side in (height, width):
+        if isinstance(side, bool) or not isinstance(side, int | float):
+            return None
+        if not 1 <= side <= LONGEST_SIDE or side != int(side):
+            return None
+    return int(height), int(width)
+
+
 def as_box(value: Any) -> tuple[float, float, float, float] | None:
     """Return four numbers as they are, None for anything else."""
     if not isinstance(value, list) or len(value) != len("xywh"):
         return None
     if not all(isinstance(number, int | float) for number in value):
         return None
-    a, b, c, d = value
+    a, b, c, d = (float(number) for number in value)
     return a, b, c, d

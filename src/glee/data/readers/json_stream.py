@@ -25,6 +25,8 @@ def iterate_entries(path: Path) -> Iterator[tuple[str, Any]]:
     with path.open(encoding="utf-8") as file:
         try:
             yield from _iterate(_Scanner(file))
+        except RecursionError as error:
+            raise ValueError(f"{str(path)!r} is nested too deeply") from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{str(path)!r} is not a whole JSON file: {error}") from error
 

@@ -40,8 +40,8 @@ def read_lvis(
             builder,
             entry,
             file_of or file_in_coco,
-            absent=[numbers.add(one) for one in entry.get("neg_category_ids", ())],
-            partial=[numbers.add(one) for one in entry.get("not_exhaustive_category_ids", ())],
+            absent=numbers.add_all(entry.get("neg_category_ids")),
+            partial=numbers.add_all(entry.get("not_exhaustive_category_ids")),
         ),
         label_of=lambda entry: numbers.add(entry.get("category_id")),
     )

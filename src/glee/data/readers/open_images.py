@@ -1,4 +1,4 @@
-"""Open Images' own CSV files: boxes, and which names people have looked for (arXiv:1811.00982)."""
+"""Open Images: boxes, and which names people have looked for (arXiv:1811.00982)."""
 
 import csv
 from array import array
@@ -11,6 +11,7 @@ import numpy as np
 from glee.data.readers.builder import Box, IndexBuilder, IndexOptions
 from glee.data.readers.columns import Numbering
 from glee.data.readers.index import Groups, ImageIndex
+from glee.data.readers.lvis import read_lvis
 from glee.data.report import Report
 
 LABEL_COLUMNS = ("ImageID", "LabelName", "Confidence")
@@ -57,6 +58,28 @@ def read_open_images(
         builder.add_object(image_id, numbers.add(row["LabelName"]), _box(row), crowd=crowd)
     row_of = {row[0]: names.index(row[1]) for row in rows}
     return builder.finish(names, [row_of.get(str(key), -1) for key in numbers])
+
+
+def read_open_images_json(
+    annotations: Path, images: Path, *, federated: bool = True, fail_fast: bool = False
+) -> ImageIndex:
+    """Read the boxes of Open Images from a file in COCO's format, such as openimages2coco makes.
+
+    annotations  the JSON file; its images may have `neg_category_ids`, the names found absent
+    images       the folder that `file_name` is relative to, such as one of folders by first digit
+    federated    only those count as absent that were found to be; without it, all that have no
+                 box, as GLEE was trained. Without such lists in the file no name would be absent
+    fail_fast    raise ValueError at the first bad entry
+
+    Raises FileNotFoundError without the file, ValueError if it is not such JSON.
+    """
+    return read_lvis(
+        annotations,
+        images,
+        federated=federated,
+        file_of=lambda entry: str(entry["file_name"]),
+        fail_fast=fail_fast,
+    )
 
 
 class _Absent:

@@ -1,11 +1,14 @@
 """SA-1B: masks of everything, without names, a JSON file beside each image (arXiv:2304.02643)."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from glee.data.readers.coco import Json, box_of
+from glee.data.readers.coco import box_of
 from glee.data.readers.columns import Texts
+from glee.data.readers.index import as_size
 from glee.data.readers.json_stream import iterate_entries
 from glee.data.readers.lazy import LazyIndex, find_images, read_json_beside
 from glee.data.report import Report
@@ -44,10 +47,12 @@ def read_sample(image: Path, report: Report) -> Sample:
     """
     data = read_json_beside(image)
     try:
-        size = int(data["image"]["height"]), int(data["image"]["width"])
+        size = as_size(data["image"]["height"], data["image"]["width"])
         entries = list(data["annotations"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise BadSampleError(f"annotation of {str(image)!r} lacks a part: {error}") from error
+    if size is None:
+        raise BadSampleError(f"annotation of {str(image)!r} has no size that an image can have")
     boxes, masks = [], []
     for number, entry in enumerate(entries):
         report.total += 1
@@ -81,8 +86,10 @@ def read_sample(image: Path, report: Report) -> Sample:
     )
 
 
-def _check(entry: Json, size: tuple[int, int]) -> tuple[bytes, tuple[float, ...]]:
+def _check(entry: Any, size: tuple[int, int]) -> tuple[bytes, tuple[float, ...]]:
     """Return the packed mask and the box of an annotation; raises ValueError if it is bad."""
+    if not isinstance(entry, Mapping):
+        raise ValueError("entry of another layout")
     packed = pack_segmentation(entry.get("segmentation"))
     if packed_size(packed) not in (None, size):
         raise ValueError("mask of another size than its image")

@@ -1,10 +1,11 @@
 """Visual Genome's own files: objects and region descriptions (arXiv:1602.07332)."""
 
+from functools import partial
 from pathlib import Path
 
 from glee.data.readers.builder import IndexBuilder, IndexOptions
 from glee.data.readers.coco import Json, box_of
-from glee.data.readers.index import ImageIndex
+from glee.data.readers.index import ImageIndex, as_size
 from glee.data.readers.json_stream import iterate_entries
 from glee.data.readers.phrases import Phrases
 from glee.data.report import Report
@@ -27,16 +28,29 @@ def read_visual_genome(
     """
     options = IndexOptions(coverage="anything")
     builder, phrases = IndexBuilder(images, options, Report(fail_fast)), Phrases()
-    for _, entry in iterate_entries(image_data):
+
+    def add_image(entry: Json) -> None:
+        size = as_size(entry["height"], entry["width"])
+        if size is None:
+            raise TypeError("an image must have a size")
         file = "/".join(entry["url"].split("/")[-2:])
-        builder.add_image(entry["image_id"], file, (entry["height"], entry["width"]))
-    for _, entry in iterate_entries(annotations):
+        builder.add_image(entry["image_id"], file, size)
+
+    def add_objects(entry: Json) -> None:
         # Objects have `image_id` and w, h; regions `id` and width, height.
         image_id = entry.get("image_id", entry.get("id"))
         for one in (*entry.get("objects", ()), *entry.get("regions", ())):
-            box = [one.get("x"), one.get("y"), *_sides(one)]
-            phrase = one.get("phrase", next(iter(one.get("names", ())), None))
-            builder.add_object(image_id, phrases.add(phrase), box_of({"bbox": box}))
+            builder.attempt(partial(add_object, image_id), one)
+
+    def add_object(image_id: object, one: Json) -> None:
+        box = [one.get("x"), one.get("y"), *_sides(one)]
+        phrase = one.get("phrase", next(iter(one.get("names", ())), None))
+        builder.add_object(image_id, phrases.add(phrase), box_of({"bbox": box}))
+
+    for _, entry in iterate_entries(image_data):
+        builder.attempt(add_image, entry)
+    for _, entry in iterate_entries(annotations):
+        builder.attempt(add_objects, entry)
     return phrases.finish(builder)
 
 

@@ -14,6 +14,8 @@ NAME_FILES = ("*.yaml", "*.yml", "classes.txt", "obj.names")
 
 PLAIN = (".txt", ".names")
 
+MOST_NAMES = 100_000
+
 SPLIT_KEYS = ("train", "val", "test")
 
 BOX_NUMBERS = 4
@@ -60,11 +62,20 @@ def read_yolo(images: Path, names_file: Path, *, fail_fast: bool = False) -> Ima
             builder.report.add("image that cannot be opened", str(path))
             continue
         builder.add_image(str(path), str(path), (height, width))
-        labels = _labels_of(path)
-        for line in labels.read_text().splitlines() if labels.is_file() else ():
-            if line.strip():
-                _add_line(builder, str(path), line, (height, width))
+        for line in _read_lines(_labels_of(path), builder.report):
+            _add_line(builder, str(path), line, (height, width))
     return builder.finish(names, range(len(names)))
+
+
+def _read_lines(labels: Path, report: Report) -> list[str]:
+    """Return the lines of a label file that say something; none if there is no file."""
+    try:
+        return [line for line in labels.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError):
+        report.add("label file that is no text", str(labels))
+        return []
 
 
 def _add_line(builder: IndexBuilder, image: str, line: str, size: tuple[int, int]) -> None:
@@ -108,10 +119,17 @@ def _read_names(path: Path) -> tuple[str, ...]:
     if path.suffix in PLAIN:
         return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
     names = _read_yaml(path)["names"]
-    if isinstance(names, Mapping):
-        rows = {int(key): str(name) for key, name in names.items()}
-        return tuple(rows.get(n, f"class {n}") for n in range(max(rows, default=-1) + 1))
-    return tuple(str(name) for name in names)
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, Mapping) or not all(
+        isinstance(key, int) and 0 <= key < MOST_NAMES and isinstance(name, str | int | float)
+        for key, name in names.items()
+    ):
+        raise ValueError(
+            f"names in {str(path)!r} must be a list of names, or names by numbers from 0 below "
+            f"{MOST_NAMES}"
+        )
+    return tuple(str(names.get(n, f"class {n}")) for n in range(max(names, default=-1) + 1))
 
 
 def _find(place: str, data: Mapping[str, Any], folder: Path) -> Path:

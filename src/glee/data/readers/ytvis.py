@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from glee.data.readers.builder import IndexBuilder, IndexOptions
-from glee.data.readers.coco import Json, box_of, name_categories
+from glee.data.readers.coco import Json, add_category, box_of, name_categories
 from glee.data.readers.columns import Numbering
+from glee.data.readers.index import as_size
 from glee.data.readers.json_stream import iterate_entries
 from glee.data.readers.videos import VideoIndex, join_frames
 from glee.data.report import Report
 from glee.data.segmentation import masks_to_boxes, pack_segmentation, unpack_segmentation
+from glee.ops.masks import check_rle
 
 
 def read_ytvis(
@@ -36,18 +38,20 @@ def read_ytvis(
     Raises FileNotFoundError without the file, ValueError if it is not such JSON.
     """
     reader = _Reader(IndexBuilder(images, options or IndexOptions(), Report(fail_fast)))
-    waiting, categories = [], []
+    waiting: list[Any] = []
+    categories: list[Json] = []
     for part, entry in iterate_entries(annotations):
-        if part == "videos":
-            reader.add_video(entry)
-        elif part == "annotations" and entry.get("video_id") in reader.lengths:
-            reader.add_track(entry)
-        elif part == "annotations":  # its clip may come later in the file
-            waiting.append(entry)
-        elif part == "categories":
-            categories.append(entry)
+        match part:
+            case "videos":
+                reader.builder.attempt(reader.add_video, entry)
+            case "annotations" if reader.knows_video(entry):
+                reader.builder.attempt(reader.add_track, entry)
+            case "annotations":  # its clip may come later in the file
+                waiting.append(entry)
+            case "categories":
+                add_category(reader.builder, categories, entry)
     for entry in waiting:
-        reader.add_track(entry)
+        reader.builder.attempt(reader.add_track, entry)
     names, rows = name_categories(categories, reader.numbers)
     if one_name is not None:
         names, rows = (one_name,), [min(row, 0) for row in rows]
@@ -64,21 +68,28 @@ class _Reader:
 
     def add_video(self, entry: Json) -> None:
         builder, video, files = self.builder, entry.get("id"), entry.get("file_names")
-        if not files or not entry.get("height") or not entry.get("width"):
+        size = as_size(entry.get("height"), entry.get("width"))
+        if size is None or not _are_names(files):
             builder.report.add("clip without frames or size", f"video {video}")
             return
         if video in self.lengths:
             builder.report.add("clip whose id occurs twice", f"video {video}")
             return
-        self.lengths[video] = len(files)
         absent, partial = (
-            [self.numbers.add(one) for one in entry.get(f"{kind}_category_ids", ())]
+            self.numbers.add_all(entry.get(f"{kind}_category_ids"))
             for kind in ("neg", "not_exhaustive")
         )
+        self.lengths[video] = len(files)
         for number, file in enumerate(files):
-            size = int(entry["height"]), int(entry["width"])
             builder.add_image((video, number), file, size, absent=absent, partial=partial)
             builder.add_expressions(entry.get("expressions") or ())
+
+    def knows_video(self, entry: Any) -> bool:
+        """Return whether the clip of an annotation was added already."""
+        match entry:
+            case {"video_id": int() | str() as video}:
+                return video in self.lengths
+        return False
 
     def add_track(self, entry: Json) -> None:
         """Add an object: in each frame what is seen of it."""
@@ -99,23 +110,28 @@ class _Reader:
             self.builder.add_object(
                 (video, number),
                 label,
-                box_of({"bbox": box}) if box else _box_around(mask),
+                box_of({"bbox": box}) if box else box_around(mask),
                 segmentation=mask,
                 crowd=bool(entry.get("iscrowd")),
                 track=self.num_tracks,
             )
 
 
+def _are_names(files: Any) -> TypeGuard[list[str]]:
+    return isinstance(files, list) and bool(files) and all(isinstance(one, str) for one in files)
+
+
 def _at(values: Sequence[Any] | None, number: int) -> Any:
     return values[number] if values and number < len(values) else None
 
 
-def _box_around(mask: Any) -> tuple[float, float, float, float] | None:
+def box_around(mask: Any) -> tuple[float, float, float, float] | None:
     """Return the box of a mask; None if it cannot be had."""
     match mask:
         case {"size": [int(height), int(width)]}:
             try:
                 rle = unpack_segmentation(pack_segmentation(mask), (height, width))
+                check_rle(rle)
             except ValueError:
                 return 0, 0, width, height  # the mask is reported, not its box
             x1, y1, x2, y2 = masks_to_boxes([rle])[0].tolist()

@@ -15,9 +15,13 @@ def read_ytvos(split: Path, *, one_name: str | None = OBJECT) -> MaskFolders:
 
     Raises FileNotFoundError without `meta.json`, ValueError if it is not such JSON.
     """
-    clips = []
-    for name, video in sorted(_videos(split / "meta.json").items()):
-        objects = {int(key): one_name or one["category"] for key, one in video["objects"].items()}
+    clips, path = [], split / "meta.json"
+    for name, video in sorted(_videos(path).items()):
+        try:
+            every = video["objects"].items()
+            objects = {int(key): one_name or str(one["category"]) for key, one in every}
+        except LAYOUT_ERRORS as error:
+            raise _odd(path, name, error) from error
         clips.append(Clip(name=name, objects=objects))
     names = sorted({name for clip in clips for name in (clip.objects or {}).values()})
     return MaskFolders(
@@ -36,16 +40,26 @@ def read_ref_ytvos(split: Path, expressions: Path) -> MaskFolders:
 
     Raises FileNotFoundError without the file, ValueError if it is not such JSON.
     """
-    clips = []
+    clips: list[Clip] = []
     for name, video in sorted(_videos(expressions).items()):
         texts: dict[int, list[str]] = {}
-        for one in video["expressions"].values():
-            texts.setdefault(int(one["obj_id"]), []).append(one["exp"])
+        try:
+            for one in video["expressions"].values():
+                texts.setdefault(int(one["obj_id"]), []).append(str(one["exp"]))
+        except LAYOUT_ERRORS as error:
+            raise _odd(expressions, name, error) from error
         clips += [
             Clip(name=name, objects={number: OBJECT}, expressions=tuple(own))
             for number, own in sorted(texts.items())
         ]
     return MaskFolders(images=split / "JPEGImages", annotations=split / "Annotations", clips=clips)
+
+
+LAYOUT_ERRORS = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
+def _odd(path: Path, video: str, error: Exception) -> ValueError:
+    return ValueError(f"{str(path)!r} has another layout than its format at {video!r}: {error!r}")
 
 
 def _videos(path: Path) -> dict[str, Any]:

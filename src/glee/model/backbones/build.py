@@ -2,9 +2,19 @@
 
 from torch import nn
 
-from glee.config import BackboneConfig, EfficientNetConfig, Eva02Config, ResNetConfig, SwinConfig
+from glee.config import (
+    BackboneConfig,
+    CspConfig,
+    EfficientNetConfig,
+    Eva02Config,
+    PairConfig,
+    ResNetConfig,
+    SwinConfig,
+)
+from glee.model.backbones.csp import CspNet
 from glee.model.backbones.efficientnet import EfficientNet
 from glee.model.backbones.eva02 import Eva02
+from glee.model.backbones.pair import Pair
 from glee.model.backbones.resnet import ResNet
 from glee.model.backbones.swin import Swin
 
@@ -20,3 +30,7 @@ def build_backbone(config: BackboneConfig) -> nn.Module:
             return Eva02(config)
         case EfficientNetConfig():
             return EfficientNet(config)
+        case CspConfig():
+            return CspNet(config)
+        case PairConfig():
+            return Pair(config)

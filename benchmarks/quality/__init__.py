@@ -1,0 +1,1 @@
+"""Parts of `nano_quality.py`: what a network finds in photos, composed scenes and videos."""

@@ -1,0 +1,209 @@
+"""glee eval: a benchmark's predictions and numbers, beside the paper's."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Literal
+
+import glee
+
+if TYPE_CHECKING:
+    from glee.evaluation.benchmark import Benchmark
+    from glee.evaluation.cache import Shard
+    from glee.evaluation.result import EvaluationResult
+
+HELP_WIDTH = 78
+DETAILS = (
+    "Predicts a whole data set and prints the table that a paper would print. What was predicted "
+    "is kept in the folder --out: the same command goes on where an earlier one was stopped. See "
+    "docs/evaluation.md for the benchmarks, their data and their protocols."
+)
+
+EXAMPLE = """examples:
+  glee eval coco --data datasets --model lite
+  glee eval lvis --data datasets --model plus --shard 0/2 --out runs/lvis
+  glee eval coco --data datasets --predictions other_model.json
+  torchrun --nproc-per-node 8 -m glee eval lvis --data datasets --model pro
+"""
+
+WAIT_SECONDS = 2.0
+
+Role = Literal["alone", "share", "lead", "follow"]
+"""A process on its own; one of several that were started by hand; of those that torchrun starts the
+first, which waits for the others and scores, and the others."""
+
+
+def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
+    """Return the parser of this command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description=fill(f"{summary}. {DETAILS}", HELP_WIDTH),
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("benchmark", metavar="BENCHMARK", help="such as coco; `list` shows all")
+    parser.add_argument("--data", type=Path, metavar="ROOT", help="folder with the data sets")
+    parser.add_argument("--annotations", type=Path, help="annotation file, if not where it belongs")
+    parser.add_argument("--images", type=Path, help="folder of pictures, if not where it belongs")
+    parser.add_argument("--model", default="lite", help="what to load (%(default)s)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("float32", "bfloat16", "float16"),
+        help="what most of the network computes in (%(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (eval_out/BENCHMARK-MODEL)"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="forget what an earlier run has left"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N images or videos only")
+    parser.add_argument("--shard", metavar="I/N", help="this process' share of the work, from 0/N")
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="score these, ours or in the benchmark's own format, and predict nothing",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SWITCH=VALUE",
+        help="change the protocol; the result says so (may be repeated)",
+    )
+    parser.add_argument(
+        "--no-report",
+        action="store_true",
+        help="write neither report.html nor what `glee eval compare` needs",
+    )
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate one benchmark."""
+    from glee.evaluation.benchmarks.open import (  # noqa: PLC0415  # torch: --help must not wait
+        NAMES,
+        open_benchmark,
+        require_benchmark,
+    )
+    from glee.evaluation.benchmarks.source import Source  # noqa: PLC0415
+
+    if options.benchmark == "list":
+        print("\n".join(NAMES))
+        return 0
+    require_benchmark(options.benchmark)
+    if options.data is None:
+        raise ValueError("--data is missing; give the folder with the data sets")
+    source = Source(
+        root=options.data.expanduser(),
+        annotations=options.annotations,
+        images=options.images,
+        switches=_read_switches(options.set),
+    )
+    benchmark = open_benchmark(options.benchmark, source)
+    if options.predictions is not None:
+        from glee.evaluation.scoring import score_predictions  # noqa: PLC0415
+
+        result = score_predictions(
+            benchmark,
+            options.predictions,
+            options.out,
+            limit=options.limit,
+            report=not options.no_report,
+        )
+        return _show(result, options)
+    return _predict(benchmark, options)
+
+
+def _predict(benchmark: "Benchmark", options: argparse.Namespace) -> int:
+    """Predict what is left to be predicted, and score if that is all of it."""
+    from glee.evaluation.runner import (  # noqa: PLC0415
+        Model,
+        pending_units,
+        predict_units,
+        restart,
+    )
+    from glee.evaluation.scoring import score_run  # noqa: PLC0415
+
+    shard, role = _shard(options)
+    out = options.out or Path("eval_out") / f"{benchmark.name}-{Path(options.model).stem}"
+    if options.restart and role == "alone":
+        restart(out)
+    model = Model(name=options.model, predictor=_load(options))
+    seconds = predict_units(benchmark, model, out, limit=options.limit, shard=shard)
+    match role:
+        case "share":
+            left = len(pending_units(benchmark, out, options.limit))
+            print(
+                f"--shard {options.shard} is done, {left} {benchmark.unit} are left to others; "
+                "when they are done, the same command without --shard scores",
+                file=sys.stderr,
+            )
+            return 0
+        case "follow":
+            return 0
+        case "lead":
+            # torchrun ends all processes when one fails, so that this one does not wait forever.
+            while pending_units(benchmark, out, options.limit):
+                time.sleep(WAIT_SECONDS)
+    result = score_run(
+        benchmark,
+        out,
+        model=options.model,
+        limit=options.limit,
+        seconds=seconds,
+        report=not options.no_report,
+    )
+    files = "result.json" if options.no_report else "report.html, result.json"
+    print(f"{files} and predictions.jsonl are in {out}", file=sys.stderr)
+    return _show(result, options)
+
+
+def _shard(options: argparse.Namespace) -> "tuple[Shard | None, Role]":
+    """Return this process' share of the work, and what it does when that is done."""
+    from glee.evaluation.cache import Shard, parse_shard  # noqa: PLC0415
+
+    if options.shard is not None:
+        return parse_shard(options.shard), "share"
+    rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return None, "alone"
+    return Shard(rank, count), "follow" if rank else "lead"
+
+
+def _load(options: argparse.Namespace) -> "glee.Predictor":
+    import torch  # noqa: PLC0415
+
+    device = options.device
+    if device is None and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    return glee.load(options.model, device=device, dtype=getattr(torch, options.dtype))
+
+
+def _read_switches(words: list[str]) -> dict[str, str]:
+    switches = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"--set must be SWITCH=VALUE, got {word!r}")
+        switches[name.strip()] = value.strip()
+    return switches
+
+
+def _show(result: "EvaluationResult", options: argparse.Namespace) -> int:
+    """Print a result; return the exit code."""
+    if options.json:
+        print(json.dumps(result.to_json()))
+    else:
+        from glee.evaluation.table import format_result  # noqa: PLC0415
+
+        print(format_result(result))
+    return 0

@@ -1,0 +1,117 @@
+"""The recipe of GLEE-Nano: what it learns from, and how."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from glee.data.corpus.photos import read_masks, read_people
+from glee.data.corpus.sources import open_source
+from glee.data.feed import TrainSource
+from glee.data.loading import FrameChoice
+from glee.data.mixture import Source
+from glee.data.readers.pseudo_labels import read_pseudo_labels
+from glee.data.schema import Samples
+from glee.data.transforms import MultiScale
+from glee.data.visual_prompts import MarkConfig
+from glee.training.config import (
+    CriterionConfig,
+    DenoisingConfig,
+    MaskPointsConfig,
+    MatcherConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
+
+PHOTO = MultiScale(
+    shortest=(224, 256, 288, 320),
+    longest=416,
+    crop=0.5,
+    crop_shortest=(288, 352, 416),
+    crop_sides=(224, 352),
+)
+COMPOSED = MultiScale(shortest=(192, 224, 256, 288), longest=352, crop=0.2, crop_sides=(192, 320))
+WHOLE = replace(COMPOSED, crop=0.0)
+
+MARKS = MarkConfig(chance=0.4, mask=0.3, point=0.35, box=0.25, scribble=0.1, box_jitter=0.08)
+
+LEAST_SCORE = 0.35
+"""Of a detector's boxes; from there on .76 of those of NanoDet-g are right."""
+
+
+def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource]:
+    """Return what GLEE-Nano learns from.
+
+    root    the folder with the packs, see docs/corpus.md
+    labels  the photos of people with a detector's boxes, see tools/make_pseudo_labels.py
+
+    Raises MissingPackError for what is missing.
+    """
+    images = root / "coco_photos" / "images"
+    return [
+        _source("photos", read_masks(root), 3.0, PHOTO, marks=MARKS, num_names=80),
+        _source(
+            "labelled photos",
+            read_pseudo_labels(labels, images, least_score=LEAST_SCORE),
+            3.0,
+            PHOTO,
+            num_names=60,
+        ),
+        _source("people", read_people(root), 0.5, PHOTO, num_names=1),
+        _source("scenes", open_source("scenes", root, seed=seed), 4.0, COMPOSED, marks=MARKS),
+        _source("expressions", open_source("expressions", root, seed=seed), 1.5, WHOLE),
+        _source("photo expressions", open_source("photo-expressions", root), 1.0, PHOTO),
+        _source(
+            "clips",
+            open_source("clips", root, seed=seed),
+            1.5,
+            WHOLE,
+            batch_size=2,
+            frames=FrameChoice(count=2, reach=4),
+            marks=replace(MARKS, chance=0.5),
+        ),
+    ]
+
+
+def nano_config(*, steps: int, rate: float = 4e-4) -> TrainConfig:
+    """Return how GLEE-Nano learns: its encoders stay as they were published."""
+    return TrainConfig(
+        schedule=ScheduleConfig(steps=steps, warmup=150, shape="cosine", least=0.02),
+        optimizer=OptimizerConfig(
+            rate=rate, backbone=0.0, text=0.0, decay_vectors=False, clip_norm=0.1
+        ),
+        criterion=CriterionConfig(
+            matcher=MatcherConfig(num_points=1024),
+            mask_points=MaskPointsConfig(num_points=2048),
+            proposal_confidence=True,
+            confidence_per_object=True,
+            initial_queries=False,
+            cells_per_object=5,
+        ),
+        denoising=DenoisingConfig(num_queries=30),
+        ema=0.998,
+        save_every=100,
+        log_every=20,
+    )
+
+
+def _source(  # noqa: PLR0913 - a table, a row for each
+    name: str,
+    samples: Samples,
+    ratio: float,
+    augment: MultiScale,
+    *,
+    batch_size: int = 4,
+    num_names: int = 40,
+    frames: FrameChoice | None = None,
+    marks: MarkConfig | None = None,
+) -> TrainSource:
+    mix = Source(num_samples=len(samples), ratio=ratio, batch_size=batch_size)
+    return TrainSource(
+        name=name,
+        samples=samples,
+        mix=mix,
+        augment=augment,
+        num_names=num_names,
+        frames=frames,
+        marks=marks,
+    )

@@ -1,0 +1,102 @@
+"""One training step's forward pass: from a batch to its losses."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from glee.data.collate import Batch
+from glee.data.targets import Targets
+from glee.model.glee import GLEE
+from glee.model.interfaces import GleeOutputs, PromptBatch, TextTokens
+from glee.training.cell_losses import cell_losses
+from glee.training.config import TrainConfig
+from glee.training.criterion import Criterion, Losses
+from glee.training.denoising import noise_targets
+from glee.training.distillation import EncodedTexts
+from glee.training.randomness import SeededRandomness
+
+
+class Texts(Protocol):
+    """What reads the texts of a batch; see texts.py."""
+
+    def names(self, names: tuple[str, ...]) -> tuple[TextTokens, EncodedTexts | None]:
+        """Return the prompt of a list of names, and their encodings to compare."""
+        ...
+
+    def expressions(self, texts: tuple[str, ...]) -> TextTokens:
+        """Return the prompt of one expression per image."""
+        ...
+
+
+class TrainingStep(nn.Module):
+    """The network and its losses as one module, which data-parallel wrappers can enclose.
+
+    model   the network
+    texts   reads the texts, with that network
+    config  of the run
+    """
+
+    def __init__(self, model: GLEE, texts: Texts, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.texts, self.config = texts, config
+
+    def forward(
+        self, batch: Batch, seed: int, num_objects: float | None = None
+    ) -> tuple[Tensor, Losses, GleeOutputs]:
+        """Return the sum of all losses, each of them, and what the network predicted.
+
+        batch        on the device of the network
+        seed         of all that is drawn at random
+        num_objects  what losses are divided by, see Criterion; that of the batch if not given
+        """
+        device = batch.pixels.device
+        # Points and noise are drawn on the CPU, where the same seed gives the same everywhere.
+        randomness = SeededRandomness(torch.Generator().manual_seed(seed))
+        with _autocast(self.config, device):
+            text, encoded = self._read(batch)
+            prompts = PromptBatch(text, batch.regions, frames=batch.frames)
+            denoising = None
+            if self.config.denoising is not None:
+                denoising = noise_targets(
+                    batch.truth, text.classes.float(), self.config.denoising, randomness
+                )
+            outputs = self.model(
+                batch.pixels,
+                prompts,
+                every_layer=True,
+                extra=None if denoising is None else denoising.queries,
+                generator=torch.Generator().manual_seed(seed),
+            )
+        criterion = Criterion(self.config.criterion, randomness)
+        losses = criterion(
+            outputs, batch.truth, denoising=denoising, texts=encoded, num_objects=num_objects
+        )
+        if self.config.criterion.cells_per_object and outputs.cells is not None:
+            with torch.autocast(device.type, enabled=False):
+                terms = cell_losses(
+                    outputs.cells,
+                    text.classes,
+                    self.model.heads,
+                    batch.truth,
+                    self.config.criterion,
+                )
+            losses = Losses({**losses.terms, **terms})
+        return losses.total(), losses, outputs
+
+    def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:
+        if batch.expressions:
+            return self.texts.expressions(batch.expressions), None
+        return self.texts.names(batch.names)
+
+
+def count_objects(truth: tuple[Targets, ...]) -> int:
+    """Return the number of objects of a batch, at least 1."""
+    return max(1, sum(len(one) for one in truth))
+
+
+def _autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
+    lower = config.precision != "float32"
+    dtype = getattr(torch, config.precision) if lower else None
+    return torch.autocast(device.type, dtype, enabled=lower)
