@@ -119,7 +119,7 @@ def test_consistency_prefers_what_looks_like_the_object_before(
     follower = ExpressionFollower(predictor, "the red disc", consistency=100, masks=False)
     follower.step(frames[0])
     encoded = predictor.encode(frames[0])
-    (outputs,) = predictor.detect(encoded, Prompts(expression="the red disc"), masks=False)
+    (outputs,) = predictor.detect_each(encoded, Prompts(expression="the red disc"), masks=False)
     worst = outputs.final.logits[0, :, 0].argmin()
     state = follower.state()
 
@@ -372,7 +372,7 @@ def test_released_mistakes_of_boxes_can_be_repeated(
     predictor: Predictor, frames: list[Picture]
 ) -> None:
     encoded = predictor.encode(frames[0][:, :50])
-    (outputs,) = predictor.detect(encoded, predictor.vocabulary(["cat"]))
+    (outputs,) = predictor.detect_each(encoded, predictor.vocabulary(["cat"]))
     one = torch.zeros(1, dtype=torch.int64)
     chosen, geometry = ChosenTracks(one, one, torch.ones(1)), encoded.geometry
 
