@@ -102,16 +102,6 @@ def test_a_recorded_tensor_that_we_do_not_compute_is_an_error(
         compare(golden, "some", Case([], []))
 
 
-def test_results_of_tracking_are_left_out_where_a_case_is_tracked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    golden = record(tmp_path, monkeypatch, ["a", "result.boxes_xywh"], computed=["a"])
-
-    result = compare(golden, "some", Case([], [], tracked=True))
-
-    assert result == Comparison({"a": 0.0}, ("result.boxes_xywh",))
-
-
 def test_a_recorded_case_that_nothing_is_known_of_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,17 +207,17 @@ class Predictor:
                 "marked objects can be remembered"
             )
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
-        passes = self.detect(encoded, prompts, masks=False)
+        passes = self.detect_each(encoded, prompts, masks=False)
         return join_remembered([self.remembered(prompts.names, outputs) for outputs in passes])
 
     def remembered(self, names: tuple[str, ...], outputs: GleeOutputs) -> Remembered:
-        """Return the marked objects that one pass of `detect` was asked for."""
+        """Return the marked objects that one pass of `detect_each` was asked for."""
         if outputs.visual is None:
             raise ValueError("outputs are not those of marked objects")
         return Remembered(names, outputs.visual, self._text.network)
 
     @torch.no_grad()
-    def detect(
+    def detect_each(
         self, encoded: EncodedImage, prompts: OneImagePrompts, *, masks: bool = True
     ) -> Iterator[GleeOutputs]:
         """Yield what all queries say, for those who choose among them in their own way.
@@ -302,7 +302,7 @@ class Predictor:
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
         rows = [
             find_objects(outputs.final, outputs.mask_features, row, encoded.geometry, selection)
-            for outputs in self.detect(encoded, prompts, masks=selection.reads_masks)
+            for outputs in self.detect_each(encoded, prompts, masks=selection.reads_masks)
             for row in range(len(outputs.final.logits))
         ]
         return _join(rows, prompts, encoded.geometry)

@@ -64,7 +64,7 @@ class ExpressionFollower:
         encoded = self._size.encode(self.predictor, frame)
         prompts = Prompts(expression=self._texts)
         parts, first = [], 0
-        for outputs in self.predictor.detect(encoded, prompts, masks=self.masks):
+        for outputs in self.predictor.detect_each(encoded, prompts, masks=self.masks):
             rows, width = len(outputs.final.logits), outputs.final.embeddings.shape[2]
             nothing = torch.zeros(width, device=outputs.final.logits.device)
             previous = [self._previous.get(i, nothing) for i in self._ids[first : first + rows]]

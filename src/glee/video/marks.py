@@ -174,7 +174,7 @@ class MarkFollower:
     ) -> tuple[_Found, Remembered]:
         """Return the marked objects of a frame, and what is to be remembered of them."""
         best, known = [], []
-        for outputs in self.predictor.detect(encoded, prompts):
+        for outputs in self.predictor.detect_each(encoded, prompts):
             best.append(best_objects(outputs, encoded.geometry))
             known.append(self.predictor.remembered(self.names, outputs))
         given = torch.zeros(len(ids), *encoded.geometry.original, dtype=torch.bool)
@@ -187,7 +187,7 @@ class MarkFollower:
     def _find(self, encoded: EncodedImage, ids: Sequence[int]) -> _Found:
         """Return remembered objects of a frame."""
         wanted = self.masks or self.refresh_above is not None
-        passes = self.predictor.detect(encoded, self._memory.tokens_of(ids), masks=wanted)
+        passes = self.predictor.detect_each(encoded, self._memory.tokens_of(ids), masks=wanted)
         best = join_best(best_objects(outputs, encoded.geometry) for outputs in passes)
         given = torch.zeros(1, 1, 1, dtype=torch.bool, device=best.scores.device)
         return _Found(self._tensor(ids), best, given.expand(len(ids), *encoded.geometry.original))

@@ -41,16 +41,18 @@ def follow_offline(
     vocabulary = names if isinstance(names, Vocabulary) else predictor.vocabulary(names)
     tracks, size = ReferenceTracks(), FrameSize()
     for frame in frames():
-        (outputs,) = predictor.detect(size.encode(predictor, frame), vocabulary, masks=False)
+        (outputs,) = predictor.detect_each(size.encode(predictor, frame), vocabulary, masks=False)
         tracks.step(outputs.final.embeddings[0], outputs.final.logits[0])
     if len(tracks) == 0:
         return
     chosen, count = tracks.choose(config), 0
-    for count, frame in enumerate(frames(), start=1):  # noqa: B007 - counted for the end
+    for count, frame in enumerate(frames(), start=1):
         if count > len(tracks):
             break
         encoded = size.encode(predictor, frame)
-        (outputs,) = predictor.detect(encoded, vocabulary, masks=masks or config.nms is not None)
+        (outputs,) = predictor.detect_each(
+            encoded, vocabulary, masks=masks or config.nms is not None
+        )
         queries = tracks.query(count - 1, chosen.tracks)
         placed = place_tracks(outputs, encoded.geometry, chosen, queries, config)
         found = placed.to_instances(vocabulary.names, encoded.geometry)
