@@ -116,7 +116,7 @@ def draw_instances(  # noqa: PLR0913  # one keyword for each part
     # Large ones first, so that small ones stay on top.
     order = box_area(xyxy).argsort(descending=True, stable=True).tolist()
     rectangles = [_rectangle(box, picture) for box in xyxy.tolist()]
-    colors = [_color(key) for key in _color_keys(found)]
+    colors = [track_color(key) for key in _color_keys(found)]
     line = max(LEAST_LINE, round(LINE_SHARE * sum(picture.size) / 2))
     if masks and found.masks is not None:
         windows = mask_to_boxes(found.masks).int().tolist()
@@ -291,8 +291,8 @@ def _places(box: Rectangle, width: int, height: int) -> list[tuple[int, int]]:
     return places
 
 
-def _color(key: int) -> Color:
-    """Return the colour of a number, always the same."""
+def track_color(key: int) -> Color:
+    """Return the colour of a track, or of another number; always the same."""
     start = 3 * key % len(PALETTE)
     red, green, blue = PALETTE[start : start + 3]
     return red, green, blue

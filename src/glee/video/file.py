@@ -55,6 +55,7 @@ class VideoFile:
             rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
             self._info = SourceInfo(
                 name=name_of(path),
+                title=Path(path).stem,
                 frame_rate=rate,
                 num_frames=stream.frames or None,
                 live="://" in self._path and container.duration is None,

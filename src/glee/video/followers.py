@@ -131,7 +131,8 @@ class Followers:
             if follower is not None
         ]
         if not found:
-            return Instances.empty((), frame.geometry.original, masks=self._config.masks)
+            nothing = Instances.empty((), frame.geometry.original, masks=self._config.masks)
+            return replace(nothing, track_ids=torch.zeros(0, dtype=torch.int64))
         return found[0] if len(found) == 1 else _join(found)
 
     def state(self) -> Snapshot:
@@ -140,7 +141,7 @@ class Followers:
             "identities": self._identities.state(),
             "mark_names": list(self._mark_names),
         }
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for kind, follower in (
             (NAMES, self._names),
             (EXPRESSIONS, self._expressions),

@@ -42,6 +42,7 @@ class FrameFolder:
             )
         self._info = SourceInfo(
             name=f"folder {str(folder)!r}",
+            title=folder.resolve().name,
             frame_rate=frame_rate,
             num_frames=len(self._files),
             stems=tuple(path.stem for path in self._files),

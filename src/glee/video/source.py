@@ -37,7 +37,8 @@ class SourceFrame:
 class SourceInfo:
     """Facts about a source.
 
-    name        what messages and files call it
+    name        what messages call it
+    title       what files call it
     frame_rate  frames per second, on average
     num_frames  there are not more than so many; None if that is not known
     live        frames that are not fetched in time are lost
@@ -46,6 +47,7 @@ class SourceInfo:
     """
 
     name: str
+    title: str = "video"
     frame_rate: Fraction
     num_frames: int | None = None
     live: bool = False
