@@ -12,6 +12,7 @@ import glee
 
 SUMMARIES = {
     "predict": "find objects in images",
+    "track": "follow objects through a video, a folder of frames or a camera",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
     "info": "show what a weight file holds, or what this machine offers",
 }
@@ -64,7 +65,7 @@ def _choose(words: list[str]) -> str:
     parser = argparse.ArgumentParser(
         prog="glee",
         usage="glee COMMAND ...",
-        description="Detect, segment, name and refer to any object in images.\n\n"
+        description="Detect, segment, name, refer to and track any object in images and videos.\n\n"
         f"commands:\n{commands}\n\n`glee COMMAND --help` explains a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -85,6 +86,10 @@ def _command(name: str) -> ModuleType:
             from glee.cli import predict  # noqa: PLC0415
 
             return predict
+        case "track":
+            from glee.cli import track  # noqa: PLC0415
+
+            return track
         case "convert":
             from glee.cli import convert  # noqa: PLC0415
 

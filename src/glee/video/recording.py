@@ -19,8 +19,9 @@ from glee.files import replacing
 from glee.results import VideoFrame
 from glee.tracking.snapshot import Snapshot
 from glee.video.source import SourceInfo
-from glee.video.writers.annotated import AnnotatedVideo
+from glee.video.writers.annotated import AnnotatedVideo, interrupted_at
 from glee.video.writers.burst import write_burst
+from glee.video.writers.journal import read_journal
 from glee.video.writers.mot import MotWriter
 from glee.video.writers.mots import MotsWriter
 from glee.video.writers.palette import PaletteWriter
@@ -158,12 +159,11 @@ class Recording:
 
     def _open_run(self, *, resume: bool) -> tuple[Snapshot, dict[str, Position]] | None:
         """Return where an interrupted run can go on; None to begin anew."""
-        path = self._folder / RUN
-        if not resume or not path.is_file():
-            (self._folder / STATE).unlink(missing_ok=True)
+        if not resume or not is_run(self._folder):
+            _remove_earlier(self._folder)
             self._write_settings()
             return None
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = _settings_of(self._folder)
         if earlier.get(FINISHED):
             raise ValueError(f"the run in {self._folder} is complete; there is nothing to resume")
         for name in earlier.keys() | self._settings.keys():
@@ -179,6 +179,58 @@ class Recording:
     def _write_settings(self) -> None:
         with replacing(self._folder / RUN) as beside:
             beside.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
+
+
+def file_names(formats: Sequence[str]) -> list[str]:
+    """Return what files and folders a recording in these formats writes."""
+    single = {"video": "annotated.mp4", "mot": "mot.txt", "mots": "mots.txt", "png": "masks"}
+    names = [single[name] for name in formats if name in single]
+    return [*names, LINES, *(REPORTS[name][0] for name in formats if name in REPORTS)]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds the files of a recording."""
+    return (folder / RUN).is_file()
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds the files of a recording that was interrupted."""
+    return is_run(folder) and not _settings_of(folder).get(FINISHED)
+
+
+def complete(folder: Path, info: SourceInfo) -> int:
+    """Bring the files of an interrupted recording into their final form; return its frames.
+
+    Raises ValueError if there is no interrupted recording in the folder.
+    """
+    if not is_unfinished(folder):
+        raise ValueError(f"{folder} holds no interrupted run")
+    formats = _settings_of(folder)["formats"]
+    journal = read_journal(folder / LINES)
+    for name, (file, report) in REPORTS.items():
+        if name in formats:
+            writer = ReportWriter(folder / file, folder / LINES, info, report)
+            writer.close(finished=False)
+    if "video" in formats and journal.frames:
+        first = next(journal.lines())["time"]
+        position = interrupted_at(folder / "annotated.ts", first)
+        AnnotatedVideo(folder / "annotated.mp4", info, position).close(finished=False)
+    return len(journal.frames)
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Remove the files of an earlier recording, so that none is taken for one of the next."""
+    if not is_run(folder):
+        return
+    for name in (*file_names(FORMATS), "annotated.ts", STATE, RUN):
+        path = folder / name
+        for file in path.glob("*.png") if path.is_dir() else [path]:
+            file.unlink(missing_ok=True)
+
+
+def _settings_of(folder: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    return settings
 
 
 def _open_writers(

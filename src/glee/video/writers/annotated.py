@@ -157,6 +157,16 @@ class AnnotatedVideo:
         return Sound(source, target, start=start, stop=stop)
 
 
+def interrupted_at(stream: Path, first: str) -> Position:
+    """Return the position of an interrupted video from its transport stream.
+
+    first  time of its first frame
+    """
+    with import_av().open(str(stream), format="mpegts") as container:
+        times = [packet.pts for packet in container.demux(video=0) if packet.pts is not None]
+    return {"first": first, "last": max(times)}
+
+
 def _new_encoder(width: int, height: int, frame_rate: Fraction) -> Any:
     av = import_av()
     encoder = av.CodecContext.create("libx264", "w")
