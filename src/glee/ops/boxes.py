@@ -68,5 +68,21 @@ def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
     return iou - (hull - union) / hull.where(hull > 0, torch.ones_like(hull))
 
 
+def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return the intersection over union of every pair of boxes.
+
+    first   [N, 4]  xyxy
+    second  [M, 4]  xyxy in the same unit
+    Returns [N, M] in 0..1; 0 for two boxes without area.
+    """
+    rows, columns = first[:, None], second[None]
+    shared = _sides(
+        torch.maximum(rows[..., :2], columns[..., :2]),
+        torch.minimum(rows[..., 2:], columns[..., 2:]),
+    ).prod(dim=-1)
+    union = box_area(rows) + box_area(columns) - shared
+    return shared / union.where(union > 0, torch.ones_like(union))
+
+
 def _sides(low: Tensor, high: Tensor) -> Tensor:
     return (high - low).clamp(min=0)
