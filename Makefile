@@ -38,6 +38,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/mask_losses.py
 	$(BIN)/python benchmarks/average_precision.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/video_overhead.py
+	$(BIN)/python benchmarks/video_memory.py --frames 1000
 
 golden: $(INSTALLED)
 	$(BIN)/python tools/compare_golden.py tests/golden/small
