@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from video_files import drawn_frame, write_video
 
 from glee.cli.main import main
 from glee.model.glee import GLEE
 from glee.model.weights import save_model
+from video_files import drawn_frame, write_video
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
