@@ -45,7 +45,7 @@ class Instances:
     names       the names of the prompt
     image_size  (height, width) of the original image
     masks       [N, H, W] bool at the original size, None if not requested
-    embeddings  [N, C] float, appearance used to link frames, None for stills
+    embeddings  [N, C] float, appearance used to link frames, None if not known
     prompt_ids  [N] int64, the visual prompt or expression of the call that each row answers,
                 None if there were only names
     track_ids   [N] int64, None before tracking

@@ -55,17 +55,19 @@ class Selection:
 class Found:
     """Instances of one row of predictions, best first.
 
-    query   [N] int64, which query
-    labels  [N] int64, which name
-    scores  [N] 0..1
-    boxes   [N, 4] xyxy in pixels of the original image
-    masks   [N, H, W] bool at the original size, None if not wanted
+    query       [N] int64, which query
+    labels      [N] int64, which name
+    scores      [N] 0..1
+    boxes       [N, 4] xyxy in pixels of the original image
+    embeddings  [N, C] appearance, used to link frames
+    masks       [N, H, W] bool at the original size, None if not wanted
     """
 
     query: Tensor
     labels: Tensor
     scores: Tensor
     boxes: Tensor
+    embeddings: Tensor
     masks: Tensor | None
 
 
@@ -82,12 +84,13 @@ def find_objects(
     Only the masks of queries that are chosen are computed.
     """
     query, labels, scores = _choose(outputs, row, selection)
+    embeddings = outputs.embeddings[row].float()
     boxes = geometry.boxes_to_original(outputs.boxes_cxcywh[row, query], clip=selection.clip)
     if selection.scoring != "pair":
         masks = None
         if selection.masks:
             masks, _ = _render(outputs, mask_features, row, query, geometry)
-        return Found(query, labels, scores, boxes, masks)
+        return Found(query, labels, scores, boxes, embeddings[query], masks)
     # A query may stand in several pairs; its mask is rendered once.
     distinct, place = query.unique(return_inverse=True)
     masks, quality = _render(outputs, mask_features, row, distinct, geometry)
@@ -99,6 +102,7 @@ def find_objects(
         labels[order],
         scores[order],
         boxes[order],
+        embeddings[query[order]],
         masks[place[order]] if selection.masks else None,
     )
 

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from glee.images import ImageSource, load_image
+from glee.inference.devices import require_device, require_dtype, require_float32
 from glee.inference.postprocess import Found, Scoring, Selection, find_objects
 from glee.inference.preprocess import ImageGeometry, preprocess
 from glee.inference.regions import rasterise
+from glee.inference.remembered import Remembered, join_remembered
 from glee.inference.text import TextCache, Vocabulary
 from glee.model.glee import GLEE
-from glee.model.interfaces import ImageFeatures, PromptBatch, TextTokens
+from glee.model.interfaces import GleeOutputs, ImageFeatures, PromptBatch, TextTokens
 from glee.model.text.build import build_tokenizer
 from glee.prompts import PointMark, Prompts, clean_expression
 from glee.results import Instances
@@ -28,6 +30,9 @@ CELLS_AT_ONCE = 50_000
 # For names, the threshold of the published demo.
 DEFAULT_THRESHOLD = 0.2
 DEFAULT_MAX_OBJECTS = 100
+
+OneImagePrompts = Prompts | Vocabulary | Remembered
+"""What to look for in one image, besides a list of names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -71,13 +76,13 @@ class Predictor:
         dtype: torch.dtype = torch.float32,
         seed: int | None = None,
     ) -> None:
-        _require_float32(model)
+        require_float32(model)
         if device is not None:
-            model = model.to(_require_device(device))
+            model = model.to(require_device(device))
         # Convolutions read this layout up to twice as fast, and cells come out of it for free.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype, self.seed = dtype, seed
-        _require_dtype(dtype, self.device)
+        require_dtype(dtype, self.device)
         self._text = TextCache(self.model, build_tokenizer(model.config.text))
 
     def __repr__(self) -> str:
@@ -94,7 +99,7 @@ class Predictor:
     def predict(  # type: ignore[overload-overlap]
         self,
         images: ImageSource | EncodedImage,
-        prompts: Prompts | Vocabulary | Sequence[str],
+        prompts: OneImagePrompts | Sequence[str],
         *,
         threshold: float | None = None,
         max_objects: int | None = None,
@@ -106,7 +111,7 @@ class Predictor:
     def predict(
         self,
         images: Sequence[ImageSource | EncodedImage],
-        prompts: Prompts | Vocabulary | Sequence[str] | Sequence[Prompts],
+        prompts: OneImagePrompts | Sequence[str] | Sequence[Prompts],
         *,
         threshold: float | None = None,
         max_objects: int | None = None,
@@ -117,7 +122,7 @@ class Predictor:
     def predict(
         self,
         images: ImageSource | EncodedImage | Sequence[ImageSource | EncodedImage],
-        prompts: Prompts | Vocabulary | Sequence[str] | Sequence[Prompts],
+        prompts: OneImagePrompts | Sequence[str] | Sequence[Prompts],
         *,
         threshold: float | None = None,
         max_objects: int | None = None,
@@ -127,8 +132,8 @@ class Predictor:
         """Find what the prompts ask for.
 
         images       one image or a list of them; see `load_image` for what an image may be
-        prompts      a list of names, a Vocabulary or Prompts, for all images; or a list of
-                     Prompts, one per image
+        prompts      a list of names, a Vocabulary, Prompts, or Remembered objects, for all images;
+                     or a list of Prompts, one per image
         threshold    instances score higher than this, 0..1. If not given: 0.2 for names (none
                      with scoring="pair"), and none for expressions and marks
         max_objects  at most so many, per expression or mark if there are such. If not given: 100
@@ -140,7 +145,8 @@ class Predictor:
                      confidence that the paper describes, not by the probability of their name
 
         Returns Instances for one image, a list for a list. They are sorted by score; those of
-        marks come in the order of the marks. Raises ValueError or TypeError for images and
+        marks come in the order of the marks. `embeddings` tell the same object in other
+        images from different ones. Raises ValueError or TypeError for images and
         prompts that do not make sense, FileNotFoundError for a file that is not there.
         """
         single = not isinstance(images, list | tuple)
@@ -174,6 +180,61 @@ class Predictor:
         """
         return self._text.load(path)
 
+    @torch.no_grad()
+    def remember(self, image: ImageSource | EncodedImage, prompts: Prompts) -> Remembered:
+        """Encode marked objects, so that `predict` finds them again in other images.
+
+        prompts  marks, and maybe the names that the objects may have
+
+        Raises ValueError for prompts without marks or with an expression, and as `predict`.
+        """
+        if not prompts.marks or prompts.expressions:
+            raise ValueError(
+                "prompts must have points, boxes, scribbles or masks, and no expression; only "
+                "marked objects can be remembered"
+            )
+        encoded = image if isinstance(image, EncodedImage) else self.encode(image)
+        passes = self.detect(encoded, prompts, masks=False)
+        return join_remembered([self.remembered(prompts.names, outputs) for outputs in passes])
+
+    def remembered(self, names: tuple[str, ...], outputs: GleeOutputs) -> Remembered:
+        """Return the marked objects that one pass of `detect` was asked for."""
+        if outputs.visual is None:
+            raise ValueError("outputs are not those of marked objects")
+        return Remembered(names, outputs.visual, self._text.network)
+
+    @torch.no_grad()
+    def detect(
+        self, encoded: EncodedImage, prompts: OneImagePrompts, *, masks: bool = True
+    ) -> Iterator[GleeOutputs]:
+        """Yield what all queries say, for those who choose among them in their own way.
+
+        One row answers all names, or one expression or mark; several rows pass the network
+        together. Without `masks` there are no mask features. Raises ValueError as `predict`.
+        """
+        self._require_own("image", encoded)
+        if isinstance(prompts, Vocabulary | Remembered):
+            is_text = isinstance(prompts, Vocabulary)
+            self._require_own("vocabulary" if is_text else "remembered object", prompts)
+        image = encoded.features
+        most = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // image.cells.shape[1]))
+        with self._evaluating():
+            for batch in self._batches(prompts, encoded.geometry, most):
+                with self._autocast():
+                    outputs = self.model.detect(
+                        image.repeat(batch.num_rows),
+                        batch,
+                        masks=masks,
+                        generator=self._generator(),
+                    )
+                yield outputs
+
+    def _require_own(self, name: str, value: EncodedImage | Vocabulary | Remembered) -> None:
+        if value.network != self._text.network:
+            raise ValueError(
+                f"the {name} was encoded by another network; encode it with this predictor"
+            )
+
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         """Switch off what only training does, should someone have switched it on."""
@@ -190,14 +251,14 @@ class Predictor:
 
     def _selection(
         self,
-        prompts: Prompts | Vocabulary,
+        prompts: OneImagePrompts,
         threshold: float | None,
         max_objects: int | None,
         masks: bool,
         scoring: Scoring,
     ) -> Selection:
         """Fill in the defaults that `predict` states."""
-        marked = isinstance(prompts, Prompts) and bool(prompts.marks)
+        marked = _is_marked(prompts)
         if scoring == "confidence" and not marked:
             raise ValueError(
                 'scoring="confidence" ranks marked objects, but prompts has no points, boxes, '
@@ -222,48 +283,32 @@ class Predictor:
     def _predict_one(
         self,
         image: ImageSource | EncodedImage,
-        prompts: Prompts | Vocabulary,
+        prompts: OneImagePrompts,
         selection: Selection,
     ) -> Instances:
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
-        for name, value in (("image", encoded), ("vocabulary", prompts)):
-            if isinstance(value, EncodedImage | Vocabulary) and value.network != self._text.network:
-                raise ValueError(
-                    f"the {name} was encoded by another network; encode it with this predictor"
-                )
-        with self._evaluating():
-            rows = list(self._detect(encoded, prompts, selection))
+        rows = [
+            find_objects(outputs.final, outputs.mask_features, row, encoded.geometry, selection)
+            for outputs in self.detect(encoded, prompts, masks=selection.reads_masks)
+            for row in range(len(outputs.final.logits))
+        ]
         return _join(rows, prompts, encoded.geometry)
-
-    def _detect(
-        self, encoded: EncodedImage, prompts: Prompts | Vocabulary, selection: Selection
-    ) -> Iterator[Found]:
-        """Yield what is found for each row: one for names, else one per expression or mark."""
-        image = encoded.features
-        most = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // image.cells.shape[1]))
-        for batch in self._batches(prompts, encoded.geometry, most):
-            rows = batch.num_rows
-            with self._autocast():
-                outputs = self.model.detect(
-                    image.repeat(rows),
-                    batch,
-                    masks=selection.reads_masks,
-                    generator=self._generator(),
-                )
-            for row in range(rows):
-                yield find_objects(
-                    outputs.final, outputs.mask_features, row, encoded.geometry, selection
-                )
 
     def _generator(self) -> torch.Generator | None:
         return None if self.seed is None else torch.Generator().manual_seed(self.seed)
 
     def _batches(
-        self, prompts: Prompts | Vocabulary, geometry: ImageGeometry, most: int
+        self, prompts: OneImagePrompts, geometry: ImageGeometry, most: int
     ) -> Iterator[PromptBatch]:
         """Encode the prompts of one image, in batches of at most so many rows."""
         if isinstance(prompts, Vocabulary):
             yield PromptBatch(prompts.prompt)
+            return
+        if isinstance(prompts, Remembered):
+            text = self._text.vocabulary(prompts.names).prompt
+            for start in range(0, len(prompts), most):
+                part = prompts.take(slice(start, start + most))
+                yield PromptBatch(text, remembered=part.visual)
             return
         text = self._text_prompt(prompts)
         if prompts.marks:
@@ -299,40 +344,11 @@ class Predictor:
             )
 
 
-def _require_float32(model: GLEE) -> None:
-    others = {str(p.dtype) for p in model.parameters()} - {"torch.float32"}
-    if others:
-        raise ValueError(
-            f"the network has weights in {', '.join(sorted(others))}; give it in float32, and "
-            "dtype=torch.bfloat16 to compute in less"
-        )
+def _is_marked(prompts: OneImagePrompts) -> bool:
+    return isinstance(prompts, Remembered) or (isinstance(prompts, Prompts) and bool(prompts.marks))
 
 
-def _require_device(device: torch.device | str) -> torch.device:
-    try:
-        wanted = torch.device(device)
-        torch.empty(0, device=wanted)
-    # Each backend says in its own way that it is not there.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        best = torch.accelerator.current_accelerator(check_available=True)
-        there = "cpu" if best is None else f"cpu, {best}"
-        raise ValueError(
-            f"device {str(device)!r} is not available here; there is: {there}"
-        ) from error
-    return wanted
-
-
-def _require_dtype(dtype: torch.dtype, device: torch.device) -> None:
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(f"dtype must be torch.float32, bfloat16 or float16, got {dtype}")
-    if dtype is torch.float16 and device.type == "cpu":
-        raise ValueError(
-            "dtype torch.float16 is not for a CPU; use torch.bfloat16, which is as small, or "
-            "torch.float32"
-        )
-
-
-def _join(rows: list[Found], prompts: Prompts | Vocabulary, geometry: ImageGeometry) -> Instances:
+def _join(rows: list[Found], prompts: OneImagePrompts, geometry: ImageGeometry) -> Instances:
     """Put what the rows found together: by score, or for marks in the order of the marks."""
     ids = torch.cat([torch.full_like(row.labels, n) for n, row in enumerate(rows)])
     scores = torch.cat([row.scores for row in rows])
@@ -342,7 +358,7 @@ def _join(rows: list[Found], prompts: Prompts | Vocabulary, geometry: ImageGeome
     else:
         merged = torch.cat(masks) if masks else None
     described = isinstance(prompts, Prompts) and bool(prompts.expressions)
-    marked = isinstance(prompts, Prompts) and bool(prompts.marks)
+    marked = _is_marked(prompts)
     found = Instances(
         boxes=torch.cat([row.boxes for row in rows]),
         scores=scores,
@@ -350,6 +366,7 @@ def _join(rows: list[Found], prompts: Prompts | Vocabulary, geometry: ImageGeome
         names=prompts.names,
         image_size=geometry.original,
         masks=merged,
+        embeddings=torch.cat([row.embeddings for row in rows]),
         prompt_ids=ids if described or marked else None,
     )
     sorted_already = marked or len(rows) == 1
@@ -357,17 +374,17 @@ def _join(rows: list[Found], prompts: Prompts | Vocabulary, geometry: ImageGeome
 
 
 def _match_prompts(
-    prompts: Prompts | Vocabulary | Sequence[str] | Sequence[Prompts],
+    prompts: OneImagePrompts | Sequence[str] | Sequence[Prompts],
     num_images: int,
     *,
     single: bool,
-) -> list[Prompts | Vocabulary]:
+) -> list[OneImagePrompts]:
     """Return the prompts of each image."""
-    if isinstance(prompts, Vocabulary):
+    if isinstance(prompts, Vocabulary | Remembered):
         return [prompts] * num_images
     if isinstance(prompts, Prompts | str) or not any(isinstance(p, Prompts) for p in prompts):
         return [Prompts.coerce(cast("Prompts | Sequence[str]", prompts))] * num_images
-    own: list[Prompts | Vocabulary] = [p for p in prompts if isinstance(p, Prompts)]
+    own: list[OneImagePrompts] = [p for p in prompts if isinstance(p, Prompts)]
     if single or len(own) != num_images or len(own) != len(prompts):
         raise ValueError(
             f"prompts has {len(prompts)} entries for {num_images} images; give one Prompts for all "

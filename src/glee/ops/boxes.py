@@ -69,19 +69,32 @@ def generalized_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return the intersection over union of every pair of boxes.
+    """Return the intersection over union [N, M] of every box [N, 4] with every box [M, 4], xyxy."""
+    low = torch.maximum(first[:, None, :2], second[:, :2])
+    high = torch.minimum(first[:, None, 2:], second[:, 2:])
+    overlap = _sides(low, high).prod(dim=-1)
+    union = box_area(first)[:, None] + box_area(second) - overlap
+    return overlap / union.where(union > 0, torch.ones_like(union))
 
-    first   [N, 4]  xyxy
-    second  [M, 4]  xyxy in the same unit
-    Returns [N, M] in 0..1; 0 for two boxes without area.
+
+def suppress_overlaps(xyxy: Tensor, scores: Tensor, labels: Tensor, overlap: float) -> Tensor:
+    """Return the rows of the boxes that no better one of the same label overlaps, best first.
+
+    Greedy non-maximum suppression: a box that was itself dropped drops no other.
+
+    xyxy     [N, 4] in any unit
+    scores   [N]
+    labels   [N] int64
+    overlap  intersection over union above which the worse of two boxes is dropped
     """
-    rows, columns = first[:, None], second[None]
-    shared = _sides(
-        torch.maximum(rows[..., :2], columns[..., :2]),
-        torch.minimum(rows[..., 2:], columns[..., 2:]),
-    ).prod(dim=-1)
-    union = box_area(rows) + box_area(columns) - shared
-    return shared / union.where(union > 0, torch.ones_like(union))
+    order = scores.argsort(descending=True, stable=True)
+    boxes, own = xyxy[order], labels[order]
+    rivals = (pairwise_iou(boxes, boxes) > overlap) & (own[:, None] == own)
+    kept = torch.ones(len(order), dtype=torch.bool)
+    for row, beaten in enumerate(rivals.cpu()):
+        if kept[row]:
+            kept[row + 1 :] &= ~beaten[row + 1 :]
+    return order[kept.to(order.device)]
 
 
 def _sides(low: Tensor, high: Tensor) -> Tensor:

@@ -49,8 +49,8 @@ def render_masks(
     if resized[0] > padded[0] or resized[1] > padded[1]:
         raise ValueError(f"resized {resized} must fit into padded {padded}, (height, width) both")
     logits = logits.detach().float()
-    rows = _compose_resizes(logits.shape[1], padded[0], resized[0], original[0])
-    columns = _compose_resizes(logits.shape[2], padded[1], resized[1], original[1])
+    rows = compose_resizes(logits.shape[1], padded[0], resized[0], original[0])
+    columns = compose_resizes(logits.shape[2], padded[1], resized[1], original[1])
     rows, columns = rows.to(logits.device), columns.to(logits.device)
     masks = torch.zeros(len(logits), *original, dtype=torch.bool, device=logits.device)
     quality = logits.new_zeros(len(logits))
@@ -63,7 +63,7 @@ def render_masks(
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class ResizeAxis:
     """How the outputs of a resize along one axis are made of its inputs.
 
     weights  [out, in], few of them not zero in a row, and those side by side
@@ -75,7 +75,8 @@ class _Axis:
     first: list[int]
     last: list[int]
 
-    def to(self, device: torch.device) -> "_Axis":
+    def to(self, device: torch.device) -> "ResizeAxis":
+        """Return the same with its weights on another device."""
         return replace(self, weights=self.weights.to(device))
 
     def outputs_of(self, start: int, stop: int) -> range:
@@ -87,14 +88,14 @@ class _Axis:
         return slice(self.first[outputs[0]], self.last[outputs[-1]] + 1)
 
 
-def _compose_resizes(size: int, padded: int, resized: int, original: int) -> _Axis:
+def compose_resizes(size: int, padded: int, resized: int, original: int) -> ResizeAxis:
     """Join the resizes size -> padded and, after cropping, resized -> original."""
     low, low_weights = _linear_taps(size, padded)
     high, high_weights = _linear_taps(resized, original)
     inputs = low[high].flatten(1)  # [original, 4]
     weights = (low_weights[high] * high_weights[..., None]).flatten(1)
     matrix = weights.new_zeros(original, size).scatter_add_(1, inputs, weights)
-    return _Axis(matrix, inputs.amin(1).tolist(), inputs.amax(1).tolist())
+    return ResizeAxis(matrix, inputs.amin(1).tolist(), inputs.amax(1).tolist())
 
 
 def _linear_taps(size: int, target: int) -> tuple[Tensor, Tensor]:
@@ -112,7 +113,7 @@ def _linear_taps(size: int, target: int) -> tuple[Tensor, Tensor]:
 
 
 def _render(
-    logits: Tensor, mask: Tensor, axes: tuple[_Axis, _Axis], window: tuple[range, range]
+    logits: Tensor, mask: Tensor, axes: tuple[ResizeAxis, ResizeAxis], window: tuple[range, range]
 ) -> Tensor:
     """Fill in the window (rows, columns) of a mask [H, W] and return the quality of the mask."""
     (rows, columns), (y, x) = axes, window

@@ -1,9 +1,10 @@
 """Follower: what finds the same objects in frame after frame."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from glee.images import ImageSource
-from glee.inference.predictor import EncodedImage
+from glee.inference.predictor import EncodedImage, Predictor
 from glee.results import Instances
 from glee.tracking.snapshot import Snapshot
 
@@ -32,3 +33,35 @@ class Follower(Protocol):
 
         Raises ValueError for values that are not such a state.
         """
+
+
+class FrameSize:
+    """The size that all frames of one video have, known from the first one on."""
+
+    def __init__(self) -> None:
+        self.value: tuple[int, int] | None = None
+
+    def encode(self, predictor: Predictor, frame: Frame) -> EncodedImage:
+        """Return the encoded frame; raise ValueError if it has another size than those before."""
+        encoded = frame if isinstance(frame, EncodedImage) else predictor.encode(frame)
+        size = encoded.geometry.original
+        if self.value is None:
+            self.value = size
+        if size != self.value:
+            raise ValueError(
+                f"frame has {list(size)} pixels, but the frames before had {list(self.value)} "
+                "(height, width); resize it, or start anew with a new follower"
+            )
+        return encoded
+
+    def state(self) -> list[int] | None:
+        """Return the size as a JSON value."""
+        return None if self.value is None else list(self.value)
+
+    def restore(self, size: Sequence[int] | None) -> None:
+        """Take the size that `state` returned; raise ValueError for what is no size."""
+        if size is None:
+            self.value = None
+            return
+        height, width = (int(side) for side in size)
+        self.value = height, width

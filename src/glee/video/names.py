@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from glee.inference.predictor import Predictor
+from glee.inference.predictor import EncodedImage, Predictor
 from glee.inference.text import Vocabulary
 from glee.results import Instances
 from glee.tracking.config import TrackerConfig
 from glee.tracking.snapshot import Snapshot
+from glee.tracking.tracker import Tracker
 from glee.video.follower import Frame
 
 
@@ -28,23 +29,43 @@ class NameFollower:
         masks: bool = True,
         max_objects: int = 100,
     ) -> None:
-        raise NotImplementedError
+        self.predictor, self.masks, self.max_objects = predictor, masks, max_objects
+        self._tracker = Tracker(config)
+        self.change(names)
 
     def change(self, names: Sequence[str] | Vocabulary) -> None:
         """Look for other names from the next frame on; objects that are still found keep their ids.
 
         Labels then index the new names.
         """
-        raise NotImplementedError
+        self._vocabulary = (
+            names if isinstance(names, Vocabulary) else self.predictor.vocabulary(names)
+        )
 
     def step(self, frame: Frame) -> Instances:
         """Return the objects of the next frame; see `Follower`."""
-        raise NotImplementedError
+        encoded = frame if isinstance(frame, EncodedImage) else self.predictor.encode(frame)
+        found = self.predictor.predict(
+            encoded,
+            self._vocabulary,
+            threshold=self._tracker.config.keep_score,
+            max_objects=self.max_objects,
+            masks=self.masks,
+        )
+        return self._tracker.step(found)
 
     def state(self) -> Snapshot:
         """Return what is known of the objects; see `Follower`. The names are part of it."""
-        raise NotImplementedError
+        tracker = self._tracker.state()
+        values = {"names": list(self._vocabulary.names), "tracker": tracker.values}
+        return Snapshot(values, tracker.tensors)
 
     def restore(self, state: Snapshot) -> None:
         """Go on from a state; see `Follower`."""
-        raise NotImplementedError
+        try:
+            names, values = list(state.values["names"]), state.values["tracker"]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"state is not that of a NameFollower: {error!r}") from error
+        self._tracker.restore(Snapshot(values, state.tensors))
+        if tuple(names) != self._vocabulary.names:
+            self.change(names)
