@@ -11,9 +11,12 @@ from followers import MarkStandIn, StandIn
 from glee.cli.main import main
 from glee.evaluation.mot import read_mot_tracks
 from glee.images import load_index_masks
+from glee.inference.predictor import EncodedImage, Predictor
 from glee.model.glee import GLEE
 from glee.model.weights import save_model
 from glee.video.file import VideoFile
+from glee.video.marks import MarkFollower
+from glee.video.names import NameFollower
 from glee.video.source import FrameRange
 from video_files import drawn_frame, write_video
 
@@ -160,6 +163,33 @@ def test_an_interrupted_run_is_kept_and_goes_on(
     assert len(list(VideoFile("glee_out/annotated.mp4").read(FrameRange()))) == 8
     assert track(*words, "--resume", weights=weights) == 2
     assert "is complete; there is nothing to resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "prompts", [["--text", "bar, line", "--threshold", "0.05"], ["--point", "6,6;30,30"]]
+)
+def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(
+    clip: str, weights: str, monkeypatch: pytest.MonkeyPatch, prompts: list[str]
+) -> None:
+    monkeypatch.setattr("glee.video.followers.NameFollower", NameFollower)
+    monkeypatch.setattr("glee.video.followers.MarkFollower", MarkFollower)
+    monkeypatch.setattr("glee.video.recording.STATE_SECONDS", 0)
+    assert track(clip, *prompts, "--out", "whole", weights=weights) == 0
+    whole = Path("whole/tracks.jsonl").read_text()
+    steps = iter([False] * 4 + [True] + [False] * 8)
+
+    def interrupted(self: Predictor, image: object) -> EncodedImage:
+        if next(steps):
+            raise KeyboardInterrupt
+        return encode(self, image)  # type: ignore[arg-type]
+
+    encode = Predictor.encode
+    monkeypatch.setattr(Predictor, "encode", interrupted)
+    assert track(clip, *prompts, "--out", "parts", weights=weights) == 130
+    assert track(clip, *prompts, "--out", "parts", "--resume", weights=weights) == 0
+
+    assert Path("parts/tracks.jsonl").read_text() == whole
+    assert len(lines(whole)[4]["objects"]) >= 1  # type: ignore[arg-type]
 
 
 def test_a_damaged_video_leaves_its_good_frames_and_says_when_it_stopped(

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import glee
 from followers import MarkStandIn, StandIn
 from glee import Prompts
 from glee.inference.predictor import Predictor
+from glee.model.text.clip import encode_texts
 from glee.video.live import LiveSource
 from glee.video.memory import MemoryLimitError, process_bytes
 from glee.video.pyav import VideoError
@@ -209,6 +211,25 @@ def test_a_mask_of_another_size_is_refused_on_its_frame(
 
     with pytest.raises(ValueError, match=r"\[20, 20\] but the image is \[48, 64\]"):
         next(glee.track(predictor, FRAMES, marks))
+
+
+def test_a_list_of_names_is_encoded_once_for_all_frames(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the real follower
+    encoded: list[str] = []
+
+    def count(encoder: object, tokenizer: object, names: list[str]) -> list[torch.Tensor]:
+        encoded.extend(names)
+        return encode_texts(encoder, tokenizer, names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("glee.inference.text.encode_texts", count)
+
+    frames = list(glee.track(predictor, FRAMES[:4], ["quay", "jetty"], threshold=0.0))
+
+    assert encoded == ["quay", "jetty"]
+    assert all(len(frame.instances) for frame in frames)
+    assert len({i for frame in frames for i in ids_of(frame)}) < sum(map(len, map(ids_of, frames)))
 
 
 def test_a_session_goes_on_from_the_state_of_another(predictor: Predictor) -> None:
