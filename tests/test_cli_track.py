@@ -220,6 +220,7 @@ def test_a_damaged_video_leaves_its_good_frames_and_says_when_it_stopped(
         (["clip.mp4", "--text", "bar", "--max-memory-mb", "-1"], 2, "must be above 0"),
         (["clip.mp4", "--text", "bar", "--max-memory-mb", "1"], 1, "the process holds"),
         (["clip.mp4", "--text", "bar", "--out", "clip.mp4"], 2, "is a file; give a folder"),
+        (["clip.mp4", "--text", "bar", "--no-masks", "--format", "png"], 2, "png holds masks"),
         (["clip.mp4", "--text", "bar", "--finish"], 2, "holds no interrupted run"),
         (["clip.mp4", "--text", "bar", "--rate", "0"], 2, "frame_rate must be above 0"),
         (["97", "--text", "bar"], 1, "camera 97"),

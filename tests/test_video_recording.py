@@ -29,7 +29,7 @@ from glee.ops.masks import decode_rle
 from glee.results import Instances, Timings, VideoFrame
 from glee.tracking.snapshot import Snapshot
 from glee.video.file import VideoFile
-from glee.video.recording import FORMATS, Recording
+from glee.video.recording import FORMATS, Recording, is_unfinished
 from glee.video.source import FrameRange, SourceInfo
 from glee.video.writers.journal import read_lines
 from glee.video.writers.palette import davis_palette
@@ -269,11 +269,13 @@ def test_masks_are_needed_where_a_format_holds_them(tmp_path: Path) -> None:
         image=frame.image,
         timings=frame.timings,
     )
-    recording = Recording(tmp_path, ["mots"], INFO, settings={})
+    recording = Recording(tmp_path, ["mots", "burst", "mot"], INFO, settings={})
     recording.write(unmasked)
 
     with pytest.raises(ValueError, match="MOTS text holds masks, but there are none"):
         recording.close()
+    assert len((tmp_path / "mot.txt").read_text().splitlines()) == 1
+    assert is_unfinished(tmp_path)
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:

@@ -120,6 +120,23 @@ def test_objects_marked_on_any_frame_are_followed_from_there_on(predictor: Predi
     assert [ids_of(frame) for frame in frames[1:5]] == [[], [1], [1], [1, 2, 3]]
 
 
+def test_frames_before_the_first_prompt_do_not_pass_the_network(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = []
+    encode = Predictor.encode
+
+    def count(self: Predictor, image: NDArray[np.uint8]) -> glee.EncodedImage:
+        encoded.append(bar_of(image))
+        return encode(self, image)
+
+    monkeypatch.setattr(Predictor, "encode", count)
+
+    list(glee.track(predictor, FRAMES, at={5: Prompts(points=[(10, 20)])}))
+
+    assert encoded == [5, 6, 7]
+
+
 def test_marks_beside_names_get_numbers_of_their_own(predictor: Predictor) -> None:
     at = {1: Prompts(points=[(10, 20)])}
 

@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
     prompts = read_prompts(options, index_masks=True)
     if options.frame is not None and not prompts.marks:
         raise ValueError("--frame says where marks lie; give --point, --box, --scribble or --mask")
+    _check_formats(options)
     MemoryLimit(options.max_memory_mb)  # refuses what makes no sense before the model is loaded
     place = int(options.source) if _is_camera(options.source) else options.source
     source = open_source(place, frame_rate=options.rate, skip_damage=options.skip_damage)
@@ -196,6 +197,15 @@ def _settings(prompts: "Prompts", options: argparse.Namespace) -> dict[str, Any]
         "masks": not options.no_masks,
         "model": options.model,
     }
+
+
+def _check_formats(options: argparse.Namespace) -> None:
+    """Refuse formats of masks where there are none."""
+    from glee.video.recording import MASK_FORMATS  # noqa: PLC0415
+
+    wrong = [name for name in options.format if name in MASK_FORMATS]
+    if options.no_masks and wrong:
+        raise ValueError(f"--format {wrong[0]} holds masks; leave out --no-masks")
 
 
 def _check_folder(out: Path, source: "Source", options: argparse.Namespace) -> None:

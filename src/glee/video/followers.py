@@ -68,6 +68,16 @@ class Followers:
         self._mark_names: tuple[str, ...] = ()
         self._identities = Identities()
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is looked for."""
+        return not (self._names is None and self._expressions is None and self._marks is None)
+
+    def nothing(self, image_size: tuple[int, int]) -> Instances:
+        """Return what is found where nothing is looked for."""
+        empty = Instances.empty((), image_size, masks=self._config.masks)
+        return replace(empty, track_ids=torch.zeros(0, dtype=torch.int64))
+
     def set_text(self, prompts: Prompts) -> None:
         """Look for other names or expressions from the next frame on; marked objects stay.
 
@@ -131,8 +141,7 @@ class Followers:
             if follower is not None
         ]
         if not found:
-            nothing = Instances.empty((), frame.geometry.original, masks=self._config.masks)
-            return replace(nothing, track_ids=torch.zeros(0, dtype=torch.int64))
+            return self.nothing(frame.geometry.original)
         return found[0] if len(found) == 1 else _join(found)
 
     def state(self) -> Snapshot:

@@ -44,7 +44,9 @@ class LiveSource:
         endless: bool = False,
         silent_seconds: float = SILENT_SECONDS,
     ) -> None:
-        self._container = open_container(address, format=form)
+        # By TCP no packet of a frame is lost on the way, which by UDP is usual.
+        options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
+        self._container = open_container(address, format=form, options=options)
         self._stream = video_stream(self._container, name)
         rate = self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE
         self._info = SourceInfo(name=name, frame_rate=rate, live=True)

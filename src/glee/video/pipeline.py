@@ -1,6 +1,7 @@
 """track(): from a source and prompts to a session that yields one frame after the other."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from glee.inference.predictor import Predictor
@@ -61,14 +62,11 @@ def track(  # noqa: PLR0913  # one keyword for each choice
     frames = FrameRange(start=start, every=every, backward=backward)
     limit = MemoryLimit(max_memory_mb)
     chosen = config or FollowConfig()
-    follow = FollowConfig(
+    follow = replace(
+        chosen,
         threshold=chosen.threshold if threshold is None else threshold,
         tracker=tracker or chosen.tracker,
         masks=masks and chosen.masks,
-        max_objects=chosen.max_objects,
-        consistency=chosen.consistency,
-        refresh=chosen.refresh,
-        exclusive=chosen.exclusive,
     )
     wanted = None if prompts is None else Prompts.coerce(prompts)
     by_frame = {_frame_number(index): Prompts.coerce(own) for index, own in (at or {}).items()}

@@ -85,7 +85,8 @@ class Recording:
         positions = {} if state is None else state[1]
         self._writers = _open_writers(folder, formats, info, positions)
         self._state_due = time.perf_counter()
-        self._error: Exception | None = None
+        self._error: Exception | None = None  # not raised yet
+        self._failed = False
         self._queue: queue.Queue[tuple[VideoFrame, Snapshot | None] | None] = queue.Queue(QUEUED)
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -113,9 +114,13 @@ class Recording:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+        finished = finished and not self._failed
         for writer in self._writers.values():
-            writer.close(finished=finished and self._error is None)
-        if finished and self._error is None:
+            try:  # whatever one file lacks, the others are brought into their final form
+                writer.close(finished=finished)
+            except Exception as error:
+                self._error, self._failed = self._error or error, True
+        if finished and not self._failed:
             self._settings[FINISHED] = True
             self._write_settings()
             (self._folder / STATE).unlink(missing_ok=True)
@@ -134,12 +139,12 @@ class Recording:
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            if self._error is not None:  # the next call of `write` will tell
+            if self._failed:  # all files end with the same frame, or one apart
                 continue
             try:
                 self._write(*item)
             except Exception as error:  # whatever it is, it belongs to the caller
-                self._error = error
+                self._error, self._failed = error, True
 
     def _write(self, frame: VideoFrame, state: Snapshot | None) -> None:
         on_cpu = _on_cpu(frame)

@@ -3,8 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from glee.inference.predictor import EncodedImage, Predictor
 from glee.prompts import Prompts
@@ -50,7 +53,7 @@ class VideoSession:
         self._text: Prompts | None = None
         self._waiting = dict(at)
         self._lock = threading.Lock()
-        self._last: tuple[int, EncodedImage] | None = None
+        self._last: _Seen | None = None
         self._reader: Iterator[SourceFrame] | None = None
         self._ahead: Prefetch | None = None
         self._closed = False
@@ -137,7 +140,7 @@ class VideoSession:
         with self._lock:
             state = self._followers.state()
             values = {
-                "last": None if self._last is None else self._last[0],
+                "last": None if self._last is None else self._last.index,
                 "text": None if self._text is None else self._text.to_json(),
                 "followers": state.values,
             }
@@ -217,30 +220,45 @@ class VideoSession:
         if self.info.live:  # it has a thread of its own
             return self._reader
         if self._ahead is None:
-            size = 1 if self._last is None else 3 * _area(self._last[1].geometry.original)
-            self._ahead = Prefetch(self._reader, self._limit.read_ahead(size))
+            assert self._last is not None  # the first frame was followed
+            depth = self._limit.read_ahead(self._last.image.nbytes)
+            self._ahead = Prefetch(self._reader, depth)
         return self._ahead
 
     def _follow(self, frame: SourceFrame) -> Instances:
         self._last = None  # its features are large
+        prompts = self._waiting.pop(frame.index, None)
+        if prompts is None and not self._followers.active:
+            self._last = _Seen(frame.index, frame.image)
+            height, width = frame.image.shape[:2]
+            return self._followers.nothing((height, width))
         encoded = self._predictor.encode(frame.image)
-        if (prompts := self._waiting.pop(frame.index, None)) is not None:
+        if prompts is not None:
             if prompts.marks:
                 self._followers.mark(encoded, prompts)
             else:
                 self._followers.set_text(prompts)
                 self._text = prompts
         instances = self._followers.step(encoded)
-        self._last = (frame.index, encoded)
+        self._last = _Seen(frame.index, frame.image, encoded)
         return instances
 
     def _encoded(self, frame: VideoFrame | None) -> EncodedImage:
-        """Return a frame encoded: the last one is so already."""
-        if self._last is not None and (frame is None or frame.index == self._last[0]):
-            return self._last[1]
-        assert frame is not None
+        """Return a frame encoded; the last one mostly is so already."""
+        last = self._last
+        if last is not None and (frame is None or frame.index == last.index):
+            return last.encoded or self._predictor.encode(last.image)
+        assert frame is not None  # or there is a last one
         return self._predictor.encode(frame.image)
 
 
-def _area(size: tuple[int, int]) -> int:
-    return size[0] * size[1]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """The last frame.
+
+    encoded  None if nothing was looked for in it
+    """
+
+    index: int
+    image: NDArray[np.uint8]
+    encoded: EncodedImage | None = None

@@ -47,13 +47,19 @@ class AnnotatedVideo:
     def __init__(self, path: Path, info: SourceInfo, position: Position | None = None) -> None:
         self._path, self._info = path, info
         self._stream_path = path.with_suffix(".ts")
-        self._position: Position = {"first": None, "last": None, "trails": {}} | (position or {})
+        self._position: Position = {
+            "first": None,
+            "last": None,
+            "backward": False,
+            "trails": {},
+        } | (position or {})
         self._trails = Trails(self._position["trails"])
         self._stack = ExitStack()
         self._encoder: VideoCodecContext | None = None
         self._out: tuple[OutputContainer, VideoStream] | None = None
         if position is None:
             self._stream_path.unlink(missing_ok=True)
+            self._stream_path.with_suffix(".part.ts").unlink(missing_ok=True)
 
     def write(self, record: Record) -> None:
         """Draw a frame and add it to the transport stream."""
@@ -70,6 +76,7 @@ class AnnotatedVideo:
         start = round(Fraction(self._position["first"]) / CLOCK)
         step = round(1 / (self._info.frame_rate * CLOCK))
         pts = abs(ticks - start)
+        self._position["backward"] |= ticks < start
         if last is not None and pts <= last:
             pts = last + step
         encoded = import_av().VideoFrame.from_ndarray(image, format="rgb24")
@@ -80,7 +87,7 @@ class AnnotatedVideo:
         self._position["last"] = pts
 
     def position(self) -> Position:
-        """Return the times of the first and the last frame, and the trails."""
+        """Return the times of the first and the last frame, the direction, and the trails."""
         return self._position | {"trails": self._trails.state()}
 
     def close(self, *, finished: bool) -> None:
@@ -100,7 +107,8 @@ class AnnotatedVideo:
             height, width = image.shape[:2]
             self._encoder = _new_encoder(width, height, self._info.frame_rate)
             kept = self._stream_path.with_suffix(".part.ts")
-            if self._position["last"] is not None:
+            # It is there already if an earlier run was stopped while it took over frames.
+            if self._position["last"] is not None and not kept.is_file():
                 self._stream_path.replace(kept)
             self._out = self._open_stream(width, height)
             if kept.is_file():
@@ -147,7 +155,7 @@ class AnnotatedVideo:
 
     def _sound(self, target: "OutputContainer", stack: ExitStack) -> Sound | None:
         """Return the sound of the original, None if it has none."""
-        if self._info.path is None or self._info.live:
+        if self._info.path is None or self._info.live or self._position["backward"]:
             return None
         source = stack.enter_context(import_av().open(self._info.path))
         if not source.streams.audio or source.streams.audio[0].codec_context is None:
