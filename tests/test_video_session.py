@@ -79,6 +79,19 @@ def test_frames_are_read_ahead_while_the_consumer_is_busy_but_only_a_few(
         assert len(made) == 7
 
 
+def test_a_session_that_is_dropped_stops_reading(predictor: Predictor) -> None:
+    session = glee.track(predictor, counted([]), ["bar"])
+    next(session)
+    next(session)
+    assert session._ahead is not None
+    thread = session._ahead._thread
+
+    del session
+
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+
+
 def test_a_source_that_fails_gives_its_frames_first(predictor: Predictor) -> None:
     def pictures() -> Iterator[NDArray[np.uint8]]:
         yield from FRAMES[:3]

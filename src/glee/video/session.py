@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -48,6 +49,8 @@ class VideoSession:
         limit: MemoryLimit,
     ) -> None:
         self._predictor, self._source = predictor, source
+        # Also a session that is left in the middle of a loop gives up its threads.
+        weakref.finalize(self, source.close)
         self._limit = limit
         self._followers = Followers(predictor, config)
         self._text: Prompts | None = None
@@ -223,6 +226,7 @@ class VideoSession:
             assert self._last is not None  # the first frame was followed
             depth = self._limit.read_ahead(self._last.image.nbytes)
             self._ahead = Prefetch(self._reader, depth)
+            weakref.finalize(self, self._ahead.close)
         return self._ahead
 
     def _follow(self, frame: SourceFrame) -> Instances:

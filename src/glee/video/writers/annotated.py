@@ -47,12 +47,8 @@ class AnnotatedVideo:
     def __init__(self, path: Path, info: SourceInfo, position: Position | None = None) -> None:
         self._path, self._info = path, info
         self._stream_path = path.with_suffix(".ts")
-        self._position: Position = {
-            "first": None,
-            "last": None,
-            "backward": False,
-            "trails": {},
-        } | (position or {})
+        begin: Position = {"first": None, "last": None, "backward": False, "trails": {}}
+        self._position: Position = begin | (position or {})
         self._trails = Trails(self._position["trails"])
         self._stack = ExitStack()
         self._encoder: VideoCodecContext | None = None
