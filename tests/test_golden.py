@@ -45,7 +45,3 @@ def test_no_inference_recording_is_left_out(golden: Golden) -> None:
     }
 
     assert recorded == set(CASES) == set(build_cases(golden))
-
-
-def test_only_the_video_may_lack_results(golden: Golden) -> None:
-    assert [name for name, case in build_cases(golden).items() if case.tracked] == ["video"]

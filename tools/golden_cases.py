@@ -30,6 +30,9 @@ from glee.model.query_selection import prior_boxes
 from glee.model.text.clip import pool_tokens
 from glee.model.text.tokenizer import Tokenizer, clip_tokenizer
 from glee.model.weights import model_from_weights
+from glee.ops.boxes import xyxy_to_xywh
+from glee.tracking.reference import ReferenceConfig, ReferenceTracks
+from glee.video.reference import place_tracks
 
 Tensors = dict[str, Tensor]
 
@@ -62,7 +65,7 @@ class Case:
     text     names, or expressions if `grounding`
     marks    [H, W] uint8, one per image, and their kind
     results  "pair" or "object", how results are chosen, at `size`; at most `most`
-    tracked  the recorded results are tracks, which we do not compute here
+    tracked  the images are the frames of a video, and the results are tracks, at `size`
     """
 
     images: list[Tensor]
@@ -125,7 +128,12 @@ def build_cases(golden: Golden) -> dict[str, Case]:
             marks=[inputs["batch0.prompt"], inputs["batch1.prompt"]],
             kind="mask",
         ),
-        "video": Case(frames, golden.config["ytvis19_names"], tracked=True),
+        "video": Case(
+            frames,
+            golden.config["ytvis19_names"],
+            tracked=True,
+            size=tuple(golden.config["tasks"]["video_hw"]),
+        ),
         "vos": Case(
             frames, ["object"], marks=[inputs["video.prompt"]], kind="mask", first_frame_only=True
         ),
@@ -172,6 +180,8 @@ def run_case(golden: Golden, case: Case) -> Tensors:
     _name_fusion(found, case, outputs, len(pixels))
     if case.results:
         found |= _name_result(case, outputs, pixels)
+    if case.tracked:
+        found |= _name_tracks(case, outputs, pixels)
     return found
 
 
@@ -338,9 +348,7 @@ def _name_visual(visual: VisualTokens) -> Tensors:
 
 
 def _name_result(case: Case, outputs: GleeOutputs, pixels: Tensor) -> Tensors:
-    image, padded = case.images[0], (pixels.shape[2], pixels.shape[3])
-    size = (image.shape[0], image.shape[1])
-    geometry = ImageGeometry(original=case.size, resized=size, padded=padded, content=size)
+    geometry = _geometry(case, pixels)
     pair = case.results == "pair"
     selection = Selection(
         scoring="pair" if pair else "object",
@@ -349,6 +357,41 @@ def _name_result(case: Case, outputs: GleeOutputs, pixels: Tensor) -> Tensors:
     )
     found = find_objects(outputs.final, outputs.mask_features, 0, geometry, selection)
     return _name_found(found)
+
+
+def _geometry(case: Case, pixels: Tensor) -> ImageGeometry:
+    image, padded = case.images[0], (pixels.shape[2], pixels.shape[3])
+    size = (image.shape[0], image.shape[1])
+    return ImageGeometry(original=case.size, resized=size, padded=padded, content=size)
+
+
+def _name_tracks(case: Case, outputs: GleeOutputs, pixels: Tensor) -> Tensors:
+    """Track the frames as the original does, with its mistake in placing boxes."""
+    config = ReferenceConfig(released_boxes=True)
+    tracks, named = ReferenceTracks(), Tensors()
+    final = outputs.final
+    for frame, (embeddings, logits) in enumerate(zip(final.embeddings, final.logits, strict=True)):
+        if frame:
+            named[f"track.memory{frame - 1}"] = tracks.memory
+            named[f"track.match{frame - 1}"] = tracks.step(embeddings, logits)
+        else:
+            tracks.step(embeddings, logits)
+    chosen, geometry = tracks.choose(config), _geometry(case, pixels)
+    placed = [
+        place_tracks(
+            outputs, geometry, chosen, tracks.query(frame, chosen.tracks), config, row=frame
+        )
+        for frame in range(len(pixels))
+    ]
+    masks = torch.stack([frame.masks for frame in placed if frame.masks is not None], dim=1)
+    boxes = torch.stack([frame.boxes for frame in placed], dim=1)
+    return named | {
+        "result.scores": chosen.scores,
+        "result.labels": chosen.labels,
+        "result.boxes_xywh": xyxy_to_xywh(boxes).int(),
+        "result.mask_area": masks.flatten(2).sum(2),
+        "result.masks_sub7": masks[:10, :, ::7, ::7],
+    }
 
 
 def _name_found(found: Found) -> Tensors:

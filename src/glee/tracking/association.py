@@ -15,19 +15,28 @@ _BOX_SHARE = 0.5
 _CUT_APPEARANCE = 0.5
 
 
-def assign(gain: Tensor) -> tuple[Tensor, Tensor]:
-    """Pair rows with columns so that the sum of gains is largest; only pairs that gain count.
+def pair_all(score: Tensor) -> tuple[Tensor, Tensor]:
+    """Pair rows with columns so that the sum of scores is largest.
 
-    gain  [M, N]
-    Returns rows and columns [P] int64 of the pairs with a gain above 0.
+    score  [M, N]
+    Returns rows and columns of min(M, N) pairs, int64, by row.
     Raises ImportError if SciPy is not installed.
     """
     try:
         from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - only for tracking
     except ImportError as error:
         raise ImportError('tracking needs SciPy: pip install "glee-vision[video]"') from error
-    rows, columns = linear_sum_assignment(gain.clamp(min=0).numpy(), maximize=True)
-    rows, columns = torch.from_numpy(rows), torch.from_numpy(columns)
+    rows, columns = linear_sum_assignment(score.cpu().numpy(), maximize=True)
+    return torch.from_numpy(rows), torch.from_numpy(columns)
+
+
+def assign(gain: Tensor) -> tuple[Tensor, Tensor]:
+    """Pair rows with columns so that the sum of gains is largest; only pairs that gain count.
+
+    gain  [M, N]
+    Returns rows and columns [P] int64 of the pairs with a gain above 0.
+    """
+    rows, columns = pair_all(gain.clamp(min=0))
     gains = gain[rows, columns] > 0
     return rows[gains], columns[gains]
 
