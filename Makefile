@@ -44,6 +44,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/index_memory.py
+	$(BIN)/python benchmarks/video_overhead.py
+	$(BIN)/python benchmarks/video_memory.py --frames 1000
 
 golden: $(INSTALLED)
 	$(BIN)/python tools/compare_golden.py tests/golden/small

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from glee.inference.text import Vocabulary
     from glee.model.convert import convert_file
     from glee.prompts import Prompts
-    from glee.results import Instances
+    from glee.results import Instances, VideoFrame
+    from glee.video.pipeline import track
+    from glee.video.session import VideoSession
 
 __version__ = "0.1.0"
 
@@ -22,10 +24,13 @@ _HOMES = {
     "Instances": "glee.results",
     "Predictor": "glee.inference.predictor",
     "Prompts": "glee.prompts",
+    "VideoFrame": "glee.results",
+    "VideoSession": "glee.video.session",
     "Vocabulary": "glee.inference.text",
     "convert_file": "glee.model.convert",
     "draw_instances": "glee.draw",
     "load": "glee.inference.load",
+    "track": "glee.video.pipeline",
 }
 
 __all__ = [
@@ -33,10 +38,13 @@ __all__ = [
     "Instances",
     "Predictor",
     "Prompts",
+    "VideoFrame",
+    "VideoSession",
     "Vocabulary",
     "convert_file",
     "draw_instances",
     "load",
+    "track",
 ]
 
 

@@ -3,6 +3,7 @@
 import math
 import os
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ LINE_SHARE, LEAST_LINE = 0.003, 1
 FONT_SHARE, LEAST_FONT = 0.022, 11
 
 MASK_OPACITY = 0.45
+_TINT = [round(value * MASK_OPACITY) for value in range(256)]  # of a mask's 0 and 255
 SHADE = 0.55  # brightness of a darker line beside a colour, as a share of the colour's
 
 # Each colour is as far in CIELAB from all before it as saturated, not too dark colours can be, so
@@ -67,8 +69,7 @@ class Label(NamedTuple):
 
     def extent(self) -> tuple[int, int]:
         """Return the top and the bottom of the text, in pixels below where it is drawn."""
-        _, top, _, bottom = self.font.getbbox("Ag" + self.text)
-        return math.floor(top), math.ceil(bottom)
+        return _extent(self.font, self.text)
 
     def plate_size(self) -> tuple[int, int]:
         """Return the width and the height of the plate."""
@@ -77,6 +78,12 @@ class Label(NamedTuple):
             math.ceil(self.font.getlength(self.text)) + 2 * self.pad,
             bottom - top + self.pad + 1,
         )
+
+
+@lru_cache(maxsize=256)
+def _extent(font: Font, text: str) -> tuple[int, int]:
+    _, top, _, bottom = font.getbbox("Ag" + text)
+    return math.floor(top), math.ceil(bottom)
 
 
 def draw_instances(  # noqa: PLR0913  # one keyword for each part
@@ -116,7 +123,7 @@ def draw_instances(  # noqa: PLR0913  # one keyword for each part
     # Large ones first, so that small ones stay on top.
     order = box_area(xyxy).argsort(descending=True, stable=True).tolist()
     rectangles = [_rectangle(box, picture) for box in xyxy.tolist()]
-    colors = [_color(key) for key in _color_keys(found)]
+    colors = [track_color(key) for key in _color_keys(found)]
     line = max(LEAST_LINE, round(LINE_SHARE * sum(picture.size) / 2))
     if masks and found.masks is not None:
         windows = mask_to_boxes(found.masks).int().tolist()
@@ -184,13 +191,18 @@ def _draw_mask(
     left, top = max(0, window.left - radius), max(0, window.top - radius)
     inside = mask[top : window.bottom + radius, left : window.right + radius]
     area = Image.fromarray(inside.view(np.uint8) * np.uint8(255))
-    picture.paste(color, (left, top), area.point([round(v * MASK_OPACITY) for v in range(256)]))
+    picture.paste(color, (left, top), area.point(_TINT))
     # Across a straight edge a box blur rises linearly: its values are distances from the edge,
     # which gives a smooth contour at the price of a blur. The image's border is no edge.
-    distances = [abs(v / 255 - 0.5) * (2 * radius + 1) for v in range(256)]
-    opacities = [round(255 * min(1.0, max(0.0, (line + 1) / 2 - d))) for d in distances]
-    edge = area.filter(ImageFilter.BoxBlur(radius)).point(opacities)
+    edge = area.filter(ImageFilter.BoxBlur(radius)).point(_edge_opacities(line, radius))
     picture.paste(_shade(color), (left, top), edge)
+
+
+@lru_cache(maxsize=8)
+def _edge_opacities(line: int, radius: int) -> list[int]:
+    """Return how opaque a contour is at each value of a mask that was blurred."""
+    distances = [abs(v / 255 - 0.5) * (2 * radius + 1) for v in range(256)]
+    return [round(255 * min(1.0, max(0.0, (line + 1) / 2 - d))) for d in distances]
 
 
 def _draw_box(picture: Image.Image, box: Rectangle, color: Color, line: int) -> None:
@@ -291,8 +303,8 @@ def _places(box: Rectangle, width: int, height: int) -> list[tuple[int, int]]:
     return places
 
 
-def _color(key: int) -> Color:
-    """Return the colour of a number, always the same."""
+def track_color(key: int) -> Color:
+    """Return the colour of a track, or of another number; always the same."""
     start = 3 * key % len(PALETTE)
     red, green, blue = PALETTE[start : start + 3]
     return red, green, blue

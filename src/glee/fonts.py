@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from PIL import ImageFont
 
@@ -27,7 +28,7 @@ NO_CHARACTER = "\U0010fffe"  # never assigned: drawn as fonts draw what they lac
 def load_fonts(used: set[str], size: int, font: str | os.PathLike[str] | None) -> list[Font]:
     """Return fonts to choose from, the preferred one first; installed ones only if needed."""
     fonts: list[Font] = [] if font is None else [_open_font(os.fspath(font), size)]
-    fonts.append(ImageFont.load_default(size))
+    fonts.append(_default_font(size))
     if not lacking_in(fonts[0], used):
         return fonts
     for file in FONT_FILES:
@@ -40,8 +41,18 @@ def load_fonts(used: set[str], size: int, font: str | os.PathLike[str] | None) -
 
 def lacking_in(font: Font, text: Iterable[str]) -> set[str]:
     """Return the characters that a font has no picture of."""
-    nothing = _glyph(font, NO_CHARACTER)
-    return {c for c in set(text) if c != " " and _glyph(font, c) == nothing}
+    return {c for c in set(text) if c != " " and _lacks(font, c)}
+
+
+# Frames of a video use the same few characters again and again.
+@lru_cache(maxsize=4096)
+def _lacks(font: Font, character: str) -> bool:
+    return _glyph(font, character) == _glyph(font, NO_CHARACTER)
+
+
+@lru_cache(maxsize=8)
+def _default_font(size: int) -> Font:
+    return ImageFont.load_default(size)
 
 
 def spell(text: str, lacking: set[str], font: Font) -> str:

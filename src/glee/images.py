@@ -87,6 +87,23 @@ def load_mask(source: PictureSource) -> NDArray[np.bool_]:
     return brightest > (HALF if brightest.max() > 1 else 0)
 
 
+def load_index_masks(source: PictureSource) -> list[NDArray[np.bool_]]:
+    """Return the pixels of each object that a picture shows.
+
+    source  as for `load_mask`. Each number but 0 of a palette picture is an object, as DAVIS has
+            them; another picture shows one object
+    Returns masks [H, W] bool, by rising number; at least one.
+
+    Raises what `load_mask` raises.
+    """
+    whole = load_mask(source)
+    image, _ = _open(source, "mask")
+    if image.mode != "P":
+        return [whole]
+    numbers = np.asarray(image)
+    return [numbers == number for number in np.unique(numbers) if number] or [whole]
+
+
 def _open(source: PictureSource, kind: str) -> tuple[Image.Image, str]:
     """Return a picture, decoded and upright, and what messages call it."""
     match source:

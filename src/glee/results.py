@@ -1,8 +1,9 @@
-"""Instances: the objects found in one image, and their conversion to other formats."""
+"""Instances: the objects found in one image or video frame, and conversion to other formats."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -255,6 +256,45 @@ class Instances:
         """Apply a change of rows or of place to all tensors."""
         changed: dict[str, Any] = {name: change(value) for name, value in self._present().items()}
         return replace(self, **changed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Where the time of one frame went, in seconds.
+
+    decode   reading it, mostly while the network was busy with the frame before
+    wait     until it was there, when the network was ready for it
+    network  from the picture to instances with identities
+    """
+
+    decode: float
+    wait: float
+    network: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class VideoFrame:
+    """One frame of a video, and what was found in it.
+
+    index      its number in the source, from 0
+    timestamp  seconds since the first frame, exact
+    instances  objects with `track_ids`
+    image      [H, W, 3] uint8 RGB: do not write to it
+    timings    where the time went
+    dropped    frames that a live source lost just before this one
+    """
+
+    index: int
+    timestamp: Fraction
+    instances: Instances
+    image: NDArray[np.uint8]
+    timings: Timings
+    dropped: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return index, time (exact, as "1001/30000") and instances as plain JSON values."""
+        time = {"timestamp": float(self.timestamp), "time": str(self.timestamp)}
+        return {"frame": self.index, **time, **self.instances.to_json()}
 
 
 def _as_index(rows: Rows, count: int) -> Tensor | slice:

@@ -14,6 +14,7 @@ SUMMARIES = {
     "predict": "find objects in images",
     "eval": "evaluate a model, or stored predictions, on a benchmark",
     "eval compare": "tell whether one of two runs of a benchmark is better",
+    "track": "follow objects through a video, a folder of frames or a camera",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
     "data": "check training data, filter it, pack it into shards",
     "bench": "measure speed and memory of a model on this machine",
@@ -70,7 +71,7 @@ def _choose(words: list[str]) -> str:
     parser = argparse.ArgumentParser(
         prog="glee",
         usage="glee COMMAND ...",
-        description="Detect, segment, name and refer to any object in images.\n\n"
+        description="Detect, segment, name, refer to and track any object in images and videos.\n\n"
         f"commands:\n{commands}\n\n`glee COMMAND --help` explains a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -99,6 +100,10 @@ def _command(name: str) -> ModuleType:
             from glee.cli import eval as evaluate  # noqa: PLC0415
 
             return evaluate
+        case "track":
+            from glee.cli import track  # noqa: PLC0415
+
+            return track
         case "convert":
             from glee.cli import convert  # noqa: PLC0415
 

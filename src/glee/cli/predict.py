@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import glee
 from glee.cli.inputs import exists, find_images
+from glee.cli.model import load_predictor
 from glee.cli.output import (
     DESCRIPTION,
     check_targets,
@@ -101,12 +102,12 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or (None if options.json else DEFAULT_OUT)
     if out is None:
         unsaved = [(path, None) for path in images]
-        return _predict_all(_load(options), prompts, unsaved, None, options)
+        return _predict_all(load_predictor(options), prompts, unsaved, None, options)
     pictures = choose_targets(images, out)
     check_targets(out, pictures, [*images, *options.mask], force=options.force)
     with writable_folder(out):
         saved = list(zip(images, pictures, strict=True))
-        return _predict_all(_load(options), prompts, saved, out, options)
+        return _predict_all(load_predictor(options), prompts, saved, out, options)
 
 
 def _predict_all(
@@ -161,34 +162,6 @@ def _check_options(options: argparse.Namespace, prompts: "Prompts") -> None:
         raise ValueError(
             "--scoring confidence ranks marked objects; give --point, --box, --scribble or --mask"
         )
-
-
-def _load(options: argparse.Namespace) -> "Predictor":
-    """Load the model; a damaged file is a failure, all else that is wrong is usage."""
-    import torch  # noqa: PLC0415
-
-    dtype = getattr(torch, options.dtype)
-    try:
-        return glee.load(options.model, device=options.device, dtype=dtype)
-    except ValueError as error:
-        if _is_damaged(options.model):
-            raise OSError(str(error)) from error
-        raise
-
-
-def _is_damaged(model: str) -> bool:
-    """Whether a model's weights are there, but cannot be read."""
-    from glee.inference.info import describe_weights, find_weights  # noqa: PLC0415
-
-    try:
-        path = find_weights(model)
-    except ValueError:  # a name that is none
-        return False
-    try:
-        describe_weights(path or model)
-    except ValueError:
-        return True
-    return False
 
 
 def _predict(

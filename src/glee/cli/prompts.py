@@ -67,12 +67,13 @@ def add_prompts(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-def read_prompts(options: argparse.Namespace) -> "Prompts":
+def read_prompts(options: argparse.Namespace, *, index_masks: bool = False) -> "Prompts":
     """Return the prompts that the arguments stand for.
 
+    index_masks  whether a palette picture shows one object for each of its numbers
     Raises ValueError or FileNotFoundError for those that make no sense.
     """
-    from glee.images import load_mask  # noqa: PLC0415
+    from glee.images import load_index_masks, load_mask  # noqa: PLC0415
 
     _require_text("--text", options.text)
     _require_text("--expression", options.expression)
@@ -84,7 +85,11 @@ def read_prompts(options: argparse.Namespace) -> "Prompts":
         points=options.point,
         boxes=options.box,
         scribbles=options.scribble,
-        masks=[load_mask(path) for path in options.mask],
+        masks=[
+            mask
+            for path in options.mask
+            for mask in (load_index_masks(path) if index_masks else [load_mask(path)])
+        ],
     )
 
 

@@ -1,0 +1,268 @@
+"""VideoSession: one video being followed, frame by frame, whose prompts may change on the way."""
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glee.inference.predictor import EncodedImage, Predictor
+from glee.prompts import Prompts
+from glee.results import Instances, Timings, VideoFrame
+from glee.tracking.snapshot import Snapshot
+from glee.video.followers import FollowConfig, Followers
+from glee.video.memory import MemoryLimit
+from glee.video.prefetch import Prefetch
+from glee.video.source import FrameRange, Source, SourceFrame, SourceInfo
+
+
+class VideoSession:
+    """Follows objects through a video: iterate over it for one VideoFrame after the other.
+
+    The next frame is computed when it is asked for, so that a slow consumer slows everything
+    down, and no frame is changed later. While the network is busy, a thread reads ahead, but
+    not before the first frame was returned.
+
+    `mark`, `set_prompts` and `remove` take effect from the next frame on, and may be called from
+    other threads. `glee.track` builds sessions.
+
+    source   opened; closed with the session
+    prompts  what to look for, None if that is told later. Marks lie on the first frame
+    at       prompts by the number of their frame: marks on it, or text to look for from there on
+    frames   which are wanted
+    limit    of the memory of the process
+    """
+
+    def __init__(  # noqa: PLR0913  # what a session joins
+        self,
+        predictor: Predictor,
+        source: Source,
+        prompts: Prompts | None,
+        *,
+        at: Mapping[int, Prompts],
+        frames: FrameRange,
+        config: FollowConfig,
+        limit: MemoryLimit,
+    ) -> None:
+        self._predictor, self._source = predictor, source
+        # Also a session that is left in the middle of a loop gives up its threads.
+        weakref.finalize(self, source.close)
+        self._limit = limit
+        self._followers = Followers(predictor, config)
+        self._text: Prompts | None = None
+        self._waiting = dict(at)
+        self._lock = threading.Lock()
+        self._last: _Seen | None = None
+        self._reader: Iterator[SourceFrame] | None = None
+        self._ahead: Prefetch | None = None
+        self._closed = False
+        self._frames = replace(frames, always=frames.always | self._waiting.keys())
+        self._begin(prompts)
+        self._require_in_range(source.info)
+
+    @property
+    def info(self) -> SourceInfo:
+        """Facts about the source."""
+        return self._source.info
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        return self
+
+    def __next__(self) -> VideoFrame:
+        if self._closed:
+            raise StopIteration
+        began = time.perf_counter()
+        try:
+            frame = next(self._frames_from())
+        except StopIteration:
+            self.close()
+            self._require_all_used()
+            raise
+        except Exception:
+            self.close()
+            raise
+        there = time.perf_counter()
+        with self._lock:
+            instances = self._follow(frame)
+        ready = time.perf_counter()
+        self._limit.require(frame.index)
+        timings = Timings(decode=frame.seconds, wait=there - began, network=ready - there)
+        return VideoFrame(
+            index=frame.index,
+            timestamp=frame.timestamp,
+            instances=instances,
+            image=frame.image,
+            timings=timings,
+            dropped=frame.dropped,
+        )
+
+    def set_prompts(self, prompts: Prompts | Sequence[str]) -> None:
+        """Look for other names or expressions from the next frame on; marked objects stay.
+
+        Raises ValueError for marks among them.
+        """
+        text = Prompts.coerce(prompts)
+        with self._lock:
+            self._followers.set_text(text)
+            self._text = text
+
+    def mark(
+        self,
+        prompts: Prompts,
+        on: VideoFrame | None = None,
+        track_ids: Sequence[int] | None = None,
+    ) -> Instances:
+        """Follow marked objects from now on, or correct some.
+
+        prompts    one mark for each object
+        on         the frame that they were marked on; if not given, the last one returned
+        track_ids  of marked objects, one for each mark, which these marks correct; if not given,
+                   they are new objects
+        Returns them as they are on that frame. Raises ValueError for marks that do not fit it, and
+        if no frame was returned yet.
+        """
+        with self._lock:
+            if on is None and self._last is None:
+                raise ValueError("no frame was returned yet; give marks with the prompts, or in at")
+            return self._followers.mark(self._encoded(on), prompts, track_ids)
+
+    def remove(self, track_id: int) -> None:
+        """Stop following a marked object; its number is not given again.
+
+        Raises ValueError for one that was not marked.
+        """
+        with self._lock:
+            self._followers.remove(track_id)
+
+    def state(self) -> Snapshot:
+        """Return all that is needed to go on behind the last frame; see `restore`."""
+        with self._lock:
+            state = self._followers.state()
+            values = {
+                "last": None if self._last is None else self._last.index,
+                "text": None if self._text is None else self._text.to_json(),
+                "followers": state.values,
+            }
+            return Snapshot(values, state.tensors)
+
+    def restore(self, state: Snapshot) -> None:
+        """Go on where a session of the same source, prompts and options was.
+
+        Raises ValueError if this session has begun already.
+        """
+        if self._reader is not None:
+            raise ValueError("a session that has begun cannot take another's state")
+        last, text = state.values["last"], state.values["text"]
+        with self._lock:
+            self._text = None if text is None else Prompts.from_json(text)
+            followers = Snapshot(state.values["followers"], state.tensors)
+            self._followers.restore(followers, self._text)
+            self._frames = replace(self._frames, after=last)
+            self._waiting = {i: p for i, p in self._waiting.items() if self._frames.wants(i)}
+
+    def close(self) -> None:
+        """Stop reading and give up the source. Sessions that reach their end do so themselves."""
+        self._closed = True
+        if self._ahead is not None:
+            self._ahead.close()
+        self._source.close()
+
+    def __enter__(self) -> "VideoSession":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, prompts: Prompts | None) -> None:
+        """Take the prompts of the first frame, text at once and marks when it is there."""
+        if prompts is None:
+            return
+        if prompts.marks:
+            start = self._frames.start
+            if start in self._waiting:
+                raise ValueError(f"prompts has marks, which lie on frame {start}, and so has at")
+            self._waiting[start] = prompts
+        else:
+            self.set_prompts(prompts)
+
+    def _require_in_range(self, info: SourceInfo) -> None:
+        """Refuse prompts on frames that will not come."""
+        for index in self._waiting:
+            if not self._frames.wants(index):
+                raise ValueError(
+                    f"at has prompts for frame {index}, but frames are read from "
+                    f"{self._frames.start} {'down' if self._frames.backward else 'on'}"
+                )
+            if info.num_frames is not None and index >= info.num_frames:
+                raise ValueError(
+                    f"there are prompts for frame {index}, but {info.name} has {info.num_frames} "
+                    f"frames (0 to {info.num_frames - 1})"
+                )
+
+    def _require_all_used(self) -> None:
+        if self._waiting:
+            raise ValueError(
+                f"there are prompts for frame {min(self._waiting)}, but {self.info.name} ended "
+                "before it"
+            )
+
+    def _frames_from(self) -> Iterator[SourceFrame]:
+        """Return where the next frame comes from: the first at once, others by a thread."""
+        if self._reader is None:
+            self._reader = self._source.read(self._frames)
+            return self._reader
+        if self.info.live:  # it has a thread of its own
+            return self._reader
+        if self._ahead is None:
+            assert self._last is not None  # the first frame was followed
+            depth = self._limit.read_ahead(self._last.image.nbytes)
+            self._ahead = Prefetch(self._reader, depth)
+            weakref.finalize(self, self._ahead.close)
+        return self._ahead
+
+    def _follow(self, frame: SourceFrame) -> Instances:
+        self._last = None  # its features are large
+        prompts = self._waiting.pop(frame.index, None)
+        if prompts is None and not self._followers.active:
+            self._last = _Seen(frame.index, frame.image)
+            height, width = frame.image.shape[:2]
+            return self._followers.nothing((height, width))
+        encoded = self._predictor.encode(frame.image)
+        if prompts is not None:
+            if prompts.marks:
+                self._followers.mark(encoded, prompts)
+            else:
+                self._followers.set_text(prompts)
+                self._text = prompts
+        instances = self._followers.step(encoded)
+        self._last = _Seen(frame.index, frame.image, encoded)
+        return instances
+
+    def _encoded(self, frame: VideoFrame | None) -> EncodedImage:
+        """Return a frame encoded; the last one mostly is so already."""
+        last = self._last
+        if last is not None and (frame is None or frame.index == last.index):
+            return last.encoded or self._predictor.encode(last.image)
+        assert frame is not None  # or there is a last one
+        return self._predictor.encode(frame.image)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """The last frame.
+
+    encoded  None if nothing was looked for in it
+    """
+
+    index: int
+    image: NDArray[np.uint8]
+    encoded: EncodedImage | None = None

@@ -1,0 +1,47 @@
+"""Trails: where each object was in the last frames, drawn as a line in its colour."""
+
+from collections.abc import Mapping, Sequence
+
+from PIL import Image, ImageDraw
+
+from glee.draw import track_color
+from glee.results import Instances
+
+LENGTH = 40  # frames
+FORGET = 40  # frames without the object after which its trail is gone
+THICKNESS = 0.003  # as a share of the picture's mean side
+
+
+class Trails:
+    """The last places of each track; at most `LENGTH` each, and none of those that are gone.
+
+    state  of earlier trails to go on with
+    """
+
+    def __init__(self, state: Mapping[str, Sequence[Sequence[float]]] | None = None) -> None:
+        self._points: dict[int, list[tuple[float, float]]] = {}
+        self._unseen: dict[int, int] = {}
+        for track, points in (state or {}).items():
+            self._points[int(track)] = [(x, y) for x, y in points]
+            self._unseen[int(track)] = 0
+
+    def draw(self, picture: Image.Image, found: Instances) -> None:
+        """Add the places of one more frame, and draw the trails of its objects on its picture."""
+        ids = [] if found.track_ids is None else found.track_ids.tolist()
+        self._unseen = {track: count + 1 for track, count in self._unseen.items()}
+        for track, (x1, y1, x2, y2) in zip(ids, found.boxes.tolist(), strict=True):
+            trail = self._points.setdefault(track, [])
+            trail.append((round((x1 + x2) / 2, 1), round((y1 + y2) / 2, 1)))
+            del trail[:-LENGTH]
+            self._unseen[track] = 0
+        for track in [track for track, count in self._unseen.items() if count > FORGET]:
+            del self._points[track], self._unseen[track]
+        pen = ImageDraw.Draw(picture)
+        width = max(1, round(THICKNESS * sum(picture.size) / 2))
+        for track in ids:
+            if len(self._points[track]) > 1:
+                pen.line(self._points[track], fill=track_color(track), width=width, joint="curve")
+
+    def state(self) -> dict[str, list[list[float]]]:
+        """Return the trails as plain JSON values."""
+        return {str(t): [list(point) for point in points] for t, points in self._points.items()}

@@ -1,0 +1,1 @@
+"""Files of a followed video, one format each, written while it runs."""
