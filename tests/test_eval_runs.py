@@ -21,8 +21,7 @@ from glee.model.build import build_glee
 from video_layouts import VIDEO_LAYOUTS
 
 LAYOUTS = {**IMAGE_LAYOUTS, **VIDEO_LAYOUTS}
-WAITING = ("mot17", "davis", "mose", "ytvos", "ref-ytvos", "ref-davis")
-QUICK = [name for name in LAYOUTS if name != "odinw35" and name not in WAITING]
+QUICK = [name for name in LAYOUTS if name != "odinw35"]
 
 
 @dataclass(frozen=True)
