@@ -1,6 +1,7 @@
 """Drawn clips on which trackers are tested: who is where in each frame is known exactly."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ def line(
 
 
 def crossing() -> list[Shape]:
-    """Two objects cross in the middle; each hides the other in turn... the later is in front."""
+    """Two objects that look different cross, the square in front of the disc."""
     return [
         Shape("disc", RED, line((20, 40), (3, 1), 40), 0),
         Shape("square", BLUE, line((140, 40), (-3, 1), 40), 1),
@@ -35,6 +36,7 @@ def crossing() -> list[Shape]:
 
 
 def look_alikes_crossing() -> list[Shape]:
+    """Two objects that look the same cross; only their motion tells which is which."""
     return [
         Shape("disc", RED, line((20, 40), (3, 1), 40), 0),
         Shape("disc", RED, line((140, 48), (-3, 0.6), 40), 1),
@@ -42,6 +44,7 @@ def look_alikes_crossing() -> list[Shape]:
 
 
 def look_alikes_side_by_side() -> list[Shape]:
+    """Four objects that look the same move in parallel, hardly a pixel apart."""
     return [Shape("disc", RED, line((15, 20 + 24 * n), (3, 0), 40), n) for n in range(4)]
 
 
@@ -157,17 +160,7 @@ def idf1(
     return identity(tracked_video(frames)).idf1
 
 
-CASES: dict[str, Callable[[], list[Shape]]] = {
-    case.__name__: case
-    for case in (
-        crossing,
-        look_alikes_crossing,
-        look_alikes_side_by_side,
-        occlusion,
-        look_alike_occlusion,
-        re_entry,
-        scale_change,
-        cut,
-        crowd,
-    )
-}
+def unseen_frames(shapes: Sequence[Shape], identity: int) -> int:
+    """Return for how many frames in a row an object is not seen between two times that it is."""
+    seen = [n for n, frame in enumerate(draw_clip(shapes, SIZE)) if identity in frame.identities]
+    return max(later - earlier for earlier, later in itertools.pairwise(seen)) - 1
