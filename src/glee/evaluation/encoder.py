@@ -24,11 +24,6 @@ class Encoder:
         self._resize = resize
         self._last: tuple[Path, EncodedImage] | None = None
 
-    @property
-    def is_square(self) -> bool:
-        """Whether the network's input is square; then boxes are cut at the borders."""
-        return self._resize.square
-
     def encode(self, image: ImageSource) -> EncodedImage:
         """Run the image encoder; raises FileNotFoundError or ValueError for what is no image."""
         if isinstance(image, Path) and self._last is not None and self._last[0] == image:

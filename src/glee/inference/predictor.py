@@ -171,15 +171,6 @@ class Predictor:
             features = self.model.encode_image(batch)
         return EncodedImage(features, geometry, self._text.network)
 
-    @torch.no_grad()
-    def detect(self, image: EncodedImage, names: Vocabulary, *, masks: bool = True) -> GleeOutputs:
-        """Return all that the network predicts for an image, before anything is chosen.
-
-        masks  without it mask features are not computed
-        """
-        with self._evaluating(), self._autocast():
-            return self.model.detect(image.features, PromptBatch(names.prompt), masks=masks)
-
     def vocabulary(self, names: Sequence[str]) -> Vocabulary:
         """Encode a list of names once, to be given to `predict` in its place, or saved."""
         with self._evaluating():

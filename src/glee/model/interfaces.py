@@ -206,10 +206,6 @@ class ObjectOutputs:
         """Return the predictions of the first `count` queries, and those of the others."""
         return self._map(lambda value: value[:, :count]), self._map(lambda value: value[:, count:])
 
-    def take(self, queries: Tensor) -> "ObjectOutputs":
-        """Return the predictions of some queries [Q'], in that order."""
-        return self._map(lambda value: value[:, queries])
-
     def float(self) -> "ObjectOutputs":
         """Return the same in float32."""
         return self._map(lambda value: value.float())

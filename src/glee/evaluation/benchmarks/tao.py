@@ -1,13 +1,11 @@
 """TAO: boxes of 302 classes in the annotated frames of long videos."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from glee.evaluation.arrays import FloatArray, Id
+from glee.evaluation.arrays import Id
 from glee.evaluation.average_precision import THRESHOLDS
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.benchmarks.detection import percent
@@ -20,16 +18,17 @@ from glee.evaluation.benchmarks.source import (
     read_entries,
     restrict,
 )
-from glee.evaluation.benchmarks.tracks import VideoTrack, find_objects
+from glee.evaluation.benchmarks.tracks import find_boxes
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.federated import read_federation
-from glee.evaluation.overlaps import box_overlaps
 from glee.evaluation.protocol import Protocol, choose
 from glee.evaluation.tao import tao_videos
 from glee.evaluation.teta import teta_scores
 from glee.evaluation.track_ap import track_ap_scores
 from glee.evaluation.track_json import read_track_annotations, read_track_predictions
 from glee.evaluation.video_json import read_video_catalog
+from glee.ops.boxes import xyxy_to_xywh
+from glee.results import Instances
 
 SWITCHES = ("shortest", "max_tracks", "nms", "min_pixels", "released_boxes")
 FILES = (
@@ -57,19 +56,19 @@ def tao(source: Source) -> Benchmark:
 
     def predict(encoder: Encoder, key: Id) -> list[Json]:
         frames = [folder / one["file_name"] for one in images[key]]
-        tracks = find_objects(encoder, frames, names.names, choice.chosen)
         offset = int(key) * choice.chosen.max_tracks
+        found = find_boxes(encoder, frames, names.names, choice.chosen)
         return [
             {
                 "image_id": image["id"],
                 "video_id": key,
-                "category_id": names.ids[track.label],
-                "track_id": offset + track.track,
-                "score": track.score,
-                "bbox": _xywh(track.boxes[[frame]])[0].tolist(),
+                "category_id": names.ids[label],
+                "track_id": offset + track,
+                "score": score,
+                "bbox": box,
             }
-            for frame, image in enumerate(images[key])
-            for track in shown(tracks, frame, choice.chosen)
+            for image, objects in zip(images[key], found, strict=True)
+            for label, track, score, box in _columns(objects)
         ]
 
     videos_of = {one["id"]: one["video_id"] for one in data["images"]}
@@ -88,31 +87,16 @@ def tao(source: Source) -> Benchmark:
     )
 
 
-def shown(tracks: Sequence[VideoTrack], frame: int, protocol: Protocol) -> list[VideoTrack]:
-    """Return the tracks that are there in a frame, best first.
-
-    Those of hardly any pixel are not, nor are boxes that overlap one of a surer track too much.
-    The released code compares boxes whose centre it takes their corner for; `released_boxes`
-    does so too.
-    """
-    there = [one for one in tracks if one.pixels[frame] > protocol.min_pixels]
-    if not there:
-        return []
-    boxes = _xywh(np.stack([one.boxes[frame] for one in there]))
-    if protocol.released_boxes:
-        boxes = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)
-    overlaps = box_overlaps(boxes, boxes, np.zeros(len(there), dtype=np.bool_))
-    kept: list[int] = []
-    for row in range(len(there)):
-        if not (overlaps[row, kept] > protocol.nms).any():
-            kept.append(row)
-    return [there[row] for row in kept]
-
-
-def _xywh(xyxy: FloatArray) -> FloatArray:
-    """Return boxes [N, 4] as left, top, width and height, none of them negative."""
-    sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
-    return np.concatenate([xyxy[:, :2], sides], axis=1)
+def _columns(found: Instances) -> Iterator[tuple[int, int, float, list[float]]]:
+    """Yield label, track, score and box (left, top, width, height) of each object of a frame."""
+    assert found.track_ids is not None
+    return zip(
+        found.labels.tolist(),
+        found.track_ids.tolist(),
+        found.scores.tolist(),
+        xyxy_to_xywh(found.boxes).tolist(),
+        strict=True,
+    )
 
 
 def _annotated_categories(data: Json) -> list[Json]:
