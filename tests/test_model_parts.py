@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from glee.config import ObjectDecoderConfig
 from glee.model.glee import GLEE
 from glee.model.heads import Heads, mask_logits
 from glee.model.interfaces import PromptBatch

@@ -75,10 +75,9 @@ class CriterionConfig:
                               others; the code averages it over queries instead, which makes it
                               weaker by their number
     other_queries             unmatched queries of the frame before that appearance is told from
-    initial_queries           also compare what is predicted of queries before the first layer; where
-                              several cells of an object are taught its name, and with noised
-                              queries that begin as the names themselves, this says the opposite of
-                              other losses to the heads that all layers share
+    initial_queries           also compare what is predicted of queries before the first layer;
+                              where several cells of an object are taught its name, this says the
+                              opposite of other losses to the heads that all layers share
     cells_per_object          teach so many of the best cells of each object its name and box, not
                               only the one matched cell, which lets a network learn from far fewer
                               images; the released model has no such loss (0)

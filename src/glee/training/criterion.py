@@ -77,9 +77,7 @@ class Criterion:
             num_objects = max(1, sum(len(truth) for truth in targets))
         with torch.autocast(outputs.mask_features.device.type, enabled=False):
             if not self.config.initial_queries:
-                outputs = replace(
-                    outputs, auxiliary=outputs.auxiliary[1:], extra=outputs.extra[1:]
-                )
+                outputs = replace(outputs, auxiliary=outputs.auxiliary[1:], extra=outputs.extra[1:])
             if self.config.cells_per_object:  # they have a loss of their own
                 outputs = replace(outputs, proposals=None)
             assigned = self.match(outputs, targets)
