@@ -81,6 +81,7 @@ class CriterionConfig:
     cells_per_object          teach so many of the best cells of each object its name and box, not
                               only the one matched cell, which lets a network learn from far fewer
                               images; the released model has no such loss (0)
+    cell_distillation         weight of what a detector teaches every cell, if there is one
     """
 
     semantic: float = 4.0
@@ -102,6 +103,7 @@ class CriterionConfig:
     initial_queries: bool = True
     cells_per_object: int = 0
     cells: float = 1.0
+    cell_distillation: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from glee.inference.preprocess import normalise
 from glee.model.glee import GLEE
 from glee.model.text.build import build_tokenizer
 from glee.model.weights import save_weights
+from glee.training.cell_distillation import DenseTeacher
 from glee.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from glee.training.config import TrainConfig
 from glee.training.distillation import frozen_copy
@@ -39,6 +40,7 @@ class Run:
     folder    for checkpoints, logs and pictures
     describe  what the run is, as JSON; a checkpoint goes on with the same run only
     evaluate  called every `config.validate_every` steps; None for never
+    teacher   a detector that teaches all cells, see TrainingStep
     workers   processes that prepare batches
     device    what the network is trained on
     until     stop before this step, as if interrupted; None to finish
@@ -52,6 +54,7 @@ class Run:
     folder: Path
     describe: str = "{}"
     evaluate: Evaluate | None = None
+    teacher: DenseTeacher | None = None
     workers: int = 2
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     until: int | None = None
@@ -87,7 +90,9 @@ class Trainer:
         self.averaged: dict[str, Tensor] = {}
         if self.config.ema:
             self.averaged = {n: p.detach().clone() for n, p in self.learning.items()}
-        self.step_module = self.processes.wrap(TrainingStep(self.model, self._texts(), self.config))
+        self.step_module = self.processes.wrap(
+            TrainingStep(self.model, self._texts(), self.config, run.teacher)
+        )
         self.scaler = torch.amp.GradScaler(
             run.device.type, enabled=self.config.precision == "float16"
         )

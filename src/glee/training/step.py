@@ -9,6 +9,7 @@ from glee.data.collate import Batch
 from glee.data.targets import Targets
 from glee.model.glee import GLEE
 from glee.model.interfaces import GleeOutputs, PromptBatch, TextTokens
+from glee.training.cell_distillation import DenseTeacher, cell_distillation
 from glee.training.cell_losses import cell_losses
 from glee.training.config import TrainConfig
 from glee.training.criterion import Criterion, Losses
@@ -35,11 +36,18 @@ class TrainingStep(nn.Module):
     model   the network
     texts   reads the texts, with that network
     config  of the run
+    teacher  a detector that teaches all cells its names and boxes, None for none
     """
 
-    def __init__(self, model: GLEE, texts: Texts, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        model: GLEE,
+        texts: Texts,
+        config: TrainConfig,
+        teacher: DenseTeacher | None = None,
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.teacher = model, teacher
         self.texts, self.config = texts, config
 
     def forward(
@@ -82,6 +90,13 @@ class TrainingStep(nn.Module):
                     batch.truth,
                     self.config.criterion,
                 )
+            losses = Losses({**losses.terms, **terms})
+        if self.teacher is not None and outputs.cells is not None:
+            labels = self.teacher(batch.pixels)
+            names, _ = self.texts.names(self.teacher.names)
+            terms = cell_distillation(
+                outputs.cells, names.classes, self.model.heads, labels, self.config.criterion
+            )
             losses = Losses({**losses.terms, **terms})
         return losses.total(), losses, outputs
 
