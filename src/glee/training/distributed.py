@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -26,7 +27,12 @@ class Processes:
 
     @staticmethod
     def current(device: torch.device) -> "Processes":
-        """Return the group that is there; join the one that torchrun describes if it is not yet."""
+        """Return the group that is there; join the one that torchrun describes if it is not yet.
+
+        device  of this process; a GPU without a number is the one of its local rank
+        """
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         if not dist.is_initialized() and "WORLD_SIZE" in os.environ:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         if not dist.is_initialized():
@@ -60,6 +66,8 @@ class Processes:
     @contextmanager
     def synchronised(self, module: nn.Module, wanted: bool) -> Iterator[None]:
         """Average gradients over the processes only if wanted: in the last of several batches."""
+        if isinstance(module, FSDPModule):
+            module.set_requires_gradient_sync(wanted)
         if isinstance(module, DistributedDataParallel) and not wanted:
             with module.no_sync():
                 yield

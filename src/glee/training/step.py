@@ -1,5 +1,6 @@
 """One training step's forward pass: from a batch to its losses."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -14,7 +15,7 @@ from glee.training.config import TrainConfig
 from glee.training.criterion import Criterion, Losses
 from glee.training.denoising import noise_targets
 from glee.training.distillation import EncodedTexts
-from glee.training.randomness import SeededRandomness
+from glee.training.randomness import Randomness, SeededRandomness
 
 
 class Texts(Protocol):
@@ -35,12 +36,21 @@ class TrainingStep(nn.Module):
     model   the network
     texts   reads the texts, with that network
     config  of the run
+    draw    the source of what is drawn at random, for a seed
     """
 
-    def __init__(self, model: GLEE, texts: Texts, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        model: GLEE,
+        texts: Texts,
+        config: TrainConfig,
+        draw: Callable[[int], Randomness] | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
-        self.texts, self.config = texts, config
+        self.texts, self.config, self.draw = texts, config, draw or seeded
+        self.touches_all = False
+        """Whether every parameter gets a gradient, be it zero, as sharding needs."""
 
     def forward(
         self, batch: Batch, seed: int, num_objects: float | None = None
@@ -52,8 +62,7 @@ class TrainingStep(nn.Module):
         num_objects  what losses are divided by, see Criterion; that of the batch if not given
         """
         device = batch.pixels.device
-        # Points and noise are drawn on the CPU, where the same seed gives the same everywhere.
-        randomness = SeededRandomness(torch.Generator().manual_seed(seed))
+        randomness = self.draw(seed)
         with _autocast(self.config, device):
             text, encoded = self._read(batch)
             prompts = PromptBatch(text, batch.regions, frames=batch.frames)
@@ -83,12 +92,21 @@ class TrainingStep(nn.Module):
                     self.config.criterion,
                 )
             losses = Losses({**losses.terms, **terms})
-        return losses.total(), losses, outputs
+        total = losses.total()
+        if self.touches_all:
+            learning = [p for p in self.model.parameters() if p.requires_grad]
+            total = total + 0 * torch.stack([p.sum().float() for p in learning]).sum()
+        return total, losses, outputs
 
     def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:
         if batch.expressions:
             return self.texts.expressions(batch.expressions), None
         return self.texts.names(batch.names)
+
+
+def seeded(seed: int) -> SeededRandomness:
+    """Return random numbers drawn on the CPU, where the same seed gives the same everywhere."""
+    return SeededRandomness(torch.Generator().manual_seed(seed))
 
 
 def count_objects(truth: tuple[Targets, ...]) -> int:
