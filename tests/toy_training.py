@@ -19,6 +19,7 @@ from glee.data.visual_prompts import MarkConfig
 from glee.inference.preprocess import normalise
 from glee.model.build import build_glee
 from glee.model.glee import GLEE
+from glee.model.weights import load_model
 from glee.training.config import (
     CriterionConfig,
     DenoisingConfig,
@@ -29,7 +30,7 @@ from glee.training.config import (
     TrainConfig,
 )
 from glee.training.log import read_log
-from glee.training.loop import Run, train
+from glee.training.loop import MODEL, Run, train
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["glee.training.loop"])
@@ -94,6 +95,12 @@ def toy_feed(sources: Sequence[TrainSource], *, seed: int = 0) -> Feed:
 
 def losses_of(folder: Path) -> list[object]:
     return [line["loss"] for line in read_log(folder) if "loss" in line]
+
+
+def same_weights(folder: Path, other: Path) -> bool:
+    """Whether two runs wrote the same network, bit by bit."""
+    own, theirs = (load_model(one / MODEL).state_dict() for one in (folder, other))
+    return all(torch.equal(value, theirs[name]) for name, value in own.items())
 
 
 def train_toy(folder: Path, steps: int, changes: dict[str, Any]) -> None:
