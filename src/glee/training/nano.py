@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from glee.config import nano
 from glee.data.corpus.photos import read_masks, read_people
 from glee.data.corpus.sources import open_source
 from glee.data.feed import TrainSource
@@ -21,6 +22,9 @@ from glee.training.config import (
     ScheduleConfig,
     TrainConfig,
 )
+from glee.training.recipe import Recipe
+
+NANO_START = "the encoders as published, see tools/"
 
 PHOTO = MultiScale(
     shortest=(224, 256, 288, 320),
@@ -33,6 +37,9 @@ COMPOSED = MultiScale(shortest=(192, 224, 256, 288), longest=352, crop=0.2, crop
 WHOLE = replace(COMPOSED, crop=0.0)
 
 MARKS = MarkConfig(chance=0.4, mask=0.3, point=0.35, box=0.25, scribble=0.1, box_jitter=0.08)
+
+LABELS = "pseudo_labels.json"
+"""File with a detector's boxes in the data root."""
 
 LEAST_SCORE = 0.35
 """Of a detector's boxes; from there on .76 of those of NanoDet-g are right."""
@@ -90,6 +97,16 @@ def nano_config(*, steps: int, rate: float = 3e-4) -> TrainConfig:
         ema=0.998,
         save_every=100,
         log_every=20,
+    )
+
+
+def nano_recipe(*, steps: int = 20_000) -> Recipe:
+    """Return the recipe of GLEE-Nano; its data root also holds the detector's boxes."""
+    return Recipe(
+        model=nano(),
+        config=nano_config(steps=steps),
+        open=lambda root: nano_sources(root, root / LABELS),
+        start=NANO_START,
     )
 
 
