@@ -15,6 +15,8 @@ SUMMARIES = {
     "eval": "evaluate a model, or stored predictions, on a benchmark",
     "eval compare": "tell whether one of two runs of a benchmark is better",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
+    "train": "train a network by one of the paper's recipes",
+    "finetune": "tune a model to a folder of annotated images",
     "data": "check training data, filter it, pack it into shards",
     "bench": "measure speed and memory of a model on this machine",
     "info": "show what a weight file holds, or what this machine offers",
@@ -84,7 +86,7 @@ def _choose(words: list[str]) -> str:
     return command
 
 
-def _command(name: str) -> ModuleType:
+def _command(name: str) -> ModuleType:  # noqa: PLR0911 - one for each command
     # Imported when chosen: torch alone takes a second, and help must not wait for it.
     match name:
         case "predict":
@@ -107,6 +109,8 @@ def _command(name: str) -> ModuleType:
             from glee.cli import data  # noqa: PLC0415
 
             return data
+        case "train" | "finetune":
+            return _training_command(name)
         case "bench":
             from glee.cli import bench  # noqa: PLC0415
 
@@ -115,6 +119,16 @@ def _command(name: str) -> ModuleType:
             from glee.cli import info  # noqa: PLC0415
 
             return info
+
+
+def _training_command(name: str) -> ModuleType:
+    if name == "train":
+        from glee.cli import train  # noqa: PLC0415
+
+        return train
+    from glee.cli import finetune  # noqa: PLC0415
+
+    return finetune
 
 
 def _complain(name: str, error: object, code: int) -> int:

@@ -1,5 +1,6 @@
 """How well a network finds the objects of annotated samples of any kind: COCO's numbers."""
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.regions import Boxes, Masks, Regions
 from glee.evaluation.scores import Scores
 from glee.inference.predictor import Predictor
+from glee.model.glee import GLEE
 from glee.ops.boxes import xyxy_to_xywh
 from glee.ops.masks import Rle, encode_rle
 from glee.results import Instances
@@ -51,6 +53,14 @@ def judge_samples(
         kind: coco_scores(truth.annotations(catalog, kind), found.predictions(catalog, kind))
         for kind in kinds
     }
+
+
+def judge_network(
+    model: GLEE, samples: Samples, names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Return the AP of boxes, and of masks if all samples have them; NaN where nothing is shown."""
+    scores = judge_samples(Predictor(copy.deepcopy(model)), samples, names)
+    return {f"AP {kind}": float(one["AP"]) for kind, one in scores.items()}
 
 
 class _Objects:
