@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from glee.cli.main import main
-from glee.config import tiny
+from glee.config import lite, tiny
 from glee.data.drawn import drawn_images
+from glee.model.build import build_glee
 from glee.model.weights import load_model, save_model
 from glee.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from glee.training.recipe import Recipe
@@ -94,9 +95,6 @@ def test_a_recipe_without_its_data_names_what_is_missing(
 
 
 def test_weights_to_begin_with_must_be_of_the_same_sizes(tmp_path: Path) -> None:
-    from glee.config import lite
-    from glee.model.build import build_glee
-
     save_model(tmp_path / "tiny.safetensors", toy_network())
     with torch.device("meta"):
         model = build_glee(lite())

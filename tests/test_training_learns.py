@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from glee import Prompts
-from glee.config import EarlyFusionConfig, ResizeConfig, tiny
+from glee.config import EarlyFusionConfig, ResizeConfig, lite, tiny
 from glee.data.drawn import DrawnSamples, drawn_clips, drawn_expressions, drawn_images
 from glee.evaluation.own_data import judge_samples
 from glee.inference.predictor import Predictor
+from glee.model.build import build_glee
 from glee.model.glee import GLEE
 from glee.ops.masks import decode_rle
 from glee.training.config import (
@@ -22,9 +24,9 @@ from glee.training.config import (
     ScheduleConfig,
     TrainConfig,
 )
-from glee.training.loop import Run, train
+from glee.training.loop import Run, Trainer, train
 from glee.video.names import NameFollower
-from toy_training import toy_network, toy_source
+from toy_training import losses_of, toy_network, toy_source
 
 SIDE = 96
 
@@ -101,8 +103,6 @@ def test_tiny_learns_two_images_better_and_better(tmp_path: Path) -> None:
 
     train(run)
 
-    from toy_training import losses_of
-
     losses = losses_of(tmp_path)
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
 
@@ -139,3 +139,25 @@ def followed(predictor: Predictor, clip: object, names: tuple[str, ...]) -> bool
             if best is not None and best.values > 0.5:
                 seen.setdefault(identity, set()).add(int(found.track_ids[best.indices]))
     return hidden and all(len(ids) == 1 for ids in seen.values()) and len(seen) == 2
+
+
+@pytest.mark.slow
+def test_full_size_lite_takes_a_step_of_two_images_of_640_pixels(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    samples = drawn_images(2, side=640)
+    run = Run(
+        model=build_glee(lite()),
+        sources=[toy_source(samples, side=640)],
+        config=TrainConfig(schedule=ScheduleConfig(steps=1, warmup=0), log_every=1),
+        folder=tmp_path,
+        workers=0,
+    )
+
+    trainer = Trainer(run)
+    before = trainer.model.heads.mask_features.weight.detach().clone()
+    trainer.resume()
+    trainer.run_steps()
+
+    (loss,) = losses_of(tmp_path)
+    assert np.isfinite(loss)
+    assert not torch.equal(trainer.model.heads.mask_features.weight, before)
