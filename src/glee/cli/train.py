@@ -55,6 +55,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and say where the network is."""
+    from glee.training.distributed import Processes  # noqa: PLC0415
     from glee.training.launch import Launch, launch  # noqa: PLC0415  # help must not wait for it
     from glee.training.loop import MODEL, train  # noqa: PLC0415
     from glee.training.recipes import find_recipe  # noqa: PLC0415
@@ -78,5 +79,7 @@ def run(options: argparse.Namespace) -> int:
         train(launch(recipe, options.data, options.out, chosen))
     except FloatingPointError as error:  # the training has diverged, which is no wrong usage
         raise OSError(str(error)) from error
+    finally:
+        Processes.leave()
     print(options.out / MODEL)
     return 0

@@ -34,10 +34,18 @@ class Processes:
         if device.type == "cuda" and device.index is None:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         if not dist.is_initialized() and "WORLD_SIZE" in os.environ:
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # NCCL takes the current one
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         if not dist.is_initialized():
             return Processes(0, 1, device)
         return Processes(dist.get_rank(), dist.get_world_size(), device)
+
+    @staticmethod
+    def leave() -> None:
+        """Leave the group, if this process is in one, when all is done."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
     @property
     def is_main(self) -> bool:

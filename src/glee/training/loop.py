@@ -59,8 +59,9 @@ class Trainer:
         if self.config.activation_checkpointing:
             recompute_blocks(self.model)
         step = TrainingStep(self.model, build_texts(self.model, self.config), self.config)
+        self.sharded = run.shard and self.processes.count > 1
         self.step_module: nn.Module = (
-            shard(step, self.device) if run.shard else self.processes.wrap(step)
+            shard(step, self.device) if self.sharded else self.processes.wrap(step)
         )
         self.optimizer = build_optimizer(self.model, self.config.optimizer)
         self.learning = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
@@ -160,7 +161,7 @@ class Trainer:
             self._count_faults(prepared)
             self._learn(prepared, last=part == self.config.accumulate - 1)
         parameters = list(self.learning.values())
-        if self.run.shard:
+        if self.sharded:
             drop_unused_gradients(parameters)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, self.config.optimizer.clip_norm, foreach=True)
