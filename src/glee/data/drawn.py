@@ -86,7 +86,8 @@ def drawn_clips(count: int, *, length: int = 12, side: int = 96, seed: int = 0) 
 
 def write_coco(samples: DrawnSamples, folder: Path) -> Path:
     """Write drawn images as a data set in COCO's format and return its annotation file."""
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for number in range(len(samples)):
         frame = samples[number].frames[0]

@@ -24,7 +24,7 @@ from glee.training.config import (
 )
 from glee.training.recipe import Recipe
 
-NANO_START = "the encoders as published, see tools/"
+NANO_START = "the published encoders, as tools/make_nano_start.py joins them"
 
 PHOTO = MultiScale(
     shortest=(224, 256, 288, 320),

@@ -46,7 +46,7 @@ def follow_offline(
     if len(tracks) == 0:
         return
     chosen, count = tracks.choose(config), 0
-    for count, frame in enumerate(frames(), start=1):
+    for count, frame in enumerate(frames(), start=1):  # noqa: B007 - counted for the end
         if count > len(tracks):
             break
         encoded = size.encode(predictor, frame)
