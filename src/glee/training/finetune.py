@@ -105,7 +105,7 @@ def finetune(
     learned, judged = split_folder(folder, share=config.judged, seed=config.seed)
     held_out = frozenset(config.hold_out)
     visible = WithoutNames(learned, held_out)
-    names = tuple(dict.fromkeys(visible.names))
+    names = tuple(dict.fromkeys(visible.names[n] for n in range(len(visible.names))))
     if not names:
         raise ValueError("hold_out has all names of the folder; leave some to be trained on")
     rest = tuple(sorted(held_out))
