@@ -14,7 +14,7 @@ from glee.data.drawn import drawn_images
 from glee.training.distributed import Processes
 from glee.training.loop import train
 from glee.training.optimizer import freeze
-from glee.training.sharding import drop_unused_gradients, shard, whole
+from glee.training.sharding import shard, whole
 from glee.training.step import TrainingStep, count_objects
 from glee.training.texts import build_texts
 from toy_training import (
@@ -80,14 +80,15 @@ def compute_gradients(module: torch.nn.Module, step: TrainingStep, batch: Batch)
     num_objects = Processes.current(CPU).mean(count_objects(batch.truth))
     module(batch, 0, num_objects)[0].backward()
     learning = {n: p for n, p in step.model.named_parameters() if p.requires_grad}
-    if step.touches_all:
-        drop_unused_gradients(list(learning.values()))
-    return {n: whole(p.grad) for n, p in learning.items() if p.grad is not None}
+    return {
+        n: torch.zeros_like(p) if p.grad is None else whole(p.grad) for n, p in learning.items()
+    }
 
 
 def learn_half(rank: int, folder: Path, sharded: bool) -> None:
     join(folder, rank)
     step = toy_step()
+    step.touches_all = True
     module = shard(step, CPU) if sharded else Processes.current(CPU).wrap(step)
     gradients = compute_gradients(module, step, half(toy_batch(), rank))
     if rank == 0:

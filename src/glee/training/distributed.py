@@ -53,11 +53,8 @@ class Processes:
         return self.rank == 0
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Return a module whose gradients are averaged over the processes."""
-        if self.count == 1:
-            return module
-        # Which parameters a step uses depends on its prompt: marks, expressions or names.
-        return DistributedDataParallel(module, find_unused_parameters=True)
+        """Return a module whose gradients, one for each parameter, are averaged."""
+        return module if self.count == 1 else DistributedDataParallel(module)
 
     def mean(self, number: float) -> float:
         """Return the mean of a number over the processes."""

@@ -20,7 +20,7 @@ from glee.training.optimizer import build_optimizer, freeze, rate_share, set_rat
 from glee.training.pictures import save_picture
 from glee.training.recompute import recompute_blocks
 from glee.training.run import Evaluate, Run
-from glee.training.sharding import drop_unused_gradients, optimizer_parts, parts_like, shard, whole
+from glee.training.sharding import optimizer_parts, parts_like, shard, whole
 from glee.training.step import TrainingStep, count_objects
 from glee.training.texts import build_texts
 
@@ -59,9 +59,10 @@ class Trainer:
         if self.config.activation_checkpointing:
             recompute_blocks(self.model)
         step = TrainingStep(self.model, build_texts(self.model, self.config), self.config)
-        self.sharded = run.shard and self.processes.count > 1
+        step.touches_all = self.processes.count > 1
+        sharded = run.shard and self.processes.count > 1
         self.step_module: nn.Module = (
-            shard(step, self.device) if self.sharded else self.processes.wrap(step)
+            shard(step, self.device) if sharded else self.processes.wrap(step)
         )
         self.optimizer = build_optimizer(self.model, self.config.optimizer)
         self.learning = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
@@ -161,8 +162,6 @@ class Trainer:
             self._count_faults(prepared)
             self._learn(prepared, last=part == self.config.accumulate - 1)
         parameters = list(self.learning.values())
-        if self.sharded:
-            drop_unused_gradients(parameters)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(parameters, self.config.optimizer.clip_norm, foreach=True)
         self.log.note("gradient_norm", whole(norm))

@@ -1,6 +1,6 @@
 """FSDP2: each process keeps its part of the weights, of the gradients and of the optimizer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -25,21 +25,7 @@ def shard(step: TrainingStep, device: torch.device) -> TrainingStep:
     for block in encoder_blocks(step.model):
         fully_shard(block, mesh=mesh, reshard_after_forward=False)
     fully_shard(step, mesh=mesh, reshard_after_forward=False)
-    step.touches_all = True
     return step
-
-
-def drop_unused_gradients(parameters: Sequence[Tensor]) -> None:
-    """Forget gradients that are zero in all processes, as if there had been none.
-
-    The optimizer then leaves those parameters alone, as it does without sharding.
-    """
-    sums = torch.stack([_local(p.grad).abs().sum() for p in parameters if p.grad is not None])
-    dist.all_reduce(sums)
-    having = [p for p in parameters if p.grad is not None]
-    for parameter, total in zip(having, sums.tolist(), strict=True):
-        if total == 0:
-            parameter.grad = None
 
 
 def whole(value: Any) -> Any:
@@ -80,7 +66,3 @@ def _part_like(value: Tensor, parameter: Tensor) -> Tensor:
     return distribute_tensor(
         value.to(parameter.device), parameter.device_mesh, parameter.placements
     )
-
-
-def _local(value: Tensor) -> Tensor:
-    return value.to_local() if isinstance(value, DTensor) else value

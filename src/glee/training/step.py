@@ -1,7 +1,8 @@
 """One training step's forward pass: from a batch to its losses."""
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from glee.training.criterion import Criterion, Losses
 from glee.training.denoising import noise_targets
 from glee.training.distillation import EncodedTexts
 from glee.training.randomness import Randomness, SeededRandomness
+
+_Value = TypeVar("_Value")
 
 
 class Texts(Protocol):
@@ -50,7 +53,8 @@ class TrainingStep(nn.Module):
         self.model = model
         self.texts, self.config, self.draw = texts, config, draw or seeded
         self.touches_all = False
-        """Whether every parameter gets a gradient, be it zero, as sharding needs."""
+        """Whether every parameter gets a gradient, be it zero: processes that train together must
+        all have the same ones, and which a batch needs depends on its prompt."""
 
     def forward(
         self, batch: Batch, seed: int, num_objects: float | None = None
@@ -96,12 +100,30 @@ class TrainingStep(nn.Module):
         if self.touches_all:
             learning = [p for p in self.model.parameters() if p.requires_grad]
             total = total + 0 * torch.stack([p.sum().float() for p in learning]).sum()
-        return total, losses, outputs
+        # Wrappers take what needs a gradient for what the backward pass comes through: only the sum.
+        return total, detach(losses), detach(outputs)
 
     def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:
         if batch.expressions:
             return self.texts.expressions(batch.expressions), None
         return self.texts.names(batch.names)
+
+
+def detach(value: _Value) -> _Value:
+    """Return nested values whose tensors belong to no graph."""
+    changed: Any = value
+    match value:
+        case Tensor():
+            changed = value.detach()
+        case tuple():
+            changed = tuple(detach(one) for one in value)
+        case dict():
+            changed = {name: detach(one) for name, one in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            changed = replace(
+                value, **{f.name: detach(getattr(value, f.name)) for f in fields(value)}
+            )
+    return cast("_Value", changed)
 
 
 def seeded(seed: int) -> SeededRandomness:
