@@ -100,7 +100,7 @@ class TrainingStep(nn.Module):
         if self.touches_all:
             learning = [p for p in self.model.parameters() if p.requires_grad]
             total = total + 0 * torch.stack([p.sum().float() for p in learning]).sum()
-        # Wrappers take what needs a gradient for what the backward pass comes through: only the sum.
+        # Wrappers expect the backward pass through all that needs a gradient: only the sum.
         return total, detach(losses), detach(outputs)
 
     def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:
