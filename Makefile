@@ -40,6 +40,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/deformable.py
 	$(BIN)/python benchmarks/mask_losses.py
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/average_precision.py
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/startup.py

@@ -16,6 +16,8 @@ SUMMARIES = {
     "eval compare": "tell whether one of two runs of a benchmark is better",
     "track": "follow objects through a video, a folder of frames or a camera",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
+    "train": "train a network by one of the paper's recipes",
+    "finetune": "tune a model to a folder of annotated images",
     "data": "check training data, filter it, pack it into shards",
     "bench": "measure speed and memory of a model on this machine",
     "info": "show what a weight file holds, or what this machine offers",
@@ -112,6 +114,8 @@ def _command(name: str) -> ModuleType:  # noqa: PLR0911  # a row for each comman
             from glee.cli import data  # noqa: PLC0415
 
             return data
+        case "train" | "finetune":
+            return _training_command(name)
         case "bench":
             from glee.cli import bench  # noqa: PLC0415
 
@@ -120,6 +124,16 @@ def _command(name: str) -> ModuleType:  # noqa: PLR0911  # a row for each comman
             from glee.cli import info  # noqa: PLC0415
 
             return info
+
+
+def _training_command(name: str) -> ModuleType:
+    if name == "train":
+        from glee.cli import train  # noqa: PLC0415
+
+        return train
+    from glee.cli import finetune  # noqa: PLC0415
+
+    return finetune
 
 
 def _complain(name: str, error: object, code: int) -> int:

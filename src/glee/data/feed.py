@@ -1,5 +1,6 @@
 """Batches ready for the network, made by worker processes and numbered, so that runs resume."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -119,8 +120,15 @@ def iterate(
         prefetch_factor=4 if workers else None,
         persistent_workers=workers > 0,
         in_order=True,
+        worker_init_fn=_leave_signals,
     )
     yield from loader
+
+
+def _leave_signals(_worker: int) -> None:
+    """Let a worker process end by its parent's word only, which may want to finish a step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Numbers:

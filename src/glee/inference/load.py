@@ -59,7 +59,7 @@ def load(
     a name that is none, FileNotFoundError for a file that is neither there nor to be had, and
     ValueError for one that does not fit.
     """
-    model = fold_frozen_norms(_load_network(source))
+    model = fold_frozen_norms(load_network(source))
     return Predictor(model, device=device or _best_device(), dtype=dtype)
 
 
@@ -109,7 +109,8 @@ def kind_of(source: str | Path) -> Literal["packaged", "released", "file", "repo
     )
 
 
-def _load_network(source: str | Path) -> GLEE:
+def load_network(source: str | Path) -> GLEE:
+    """Return the network of a source of `load` as it was trained, to be trained further."""
     match kind_of(source):
         case "packaged":
             return load_compact(packaged_files(str(source)))

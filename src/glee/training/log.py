@@ -1,17 +1,24 @@
-"""What a run says of itself: a progress bar, and a file of numbers."""
+"""What a run says of itself: a progress bar, a file of numbers, and TensorBoard's files."""
 
 import json
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from tqdm import tqdm
 
+from glee.files import replacing
 from glee.training.criterion import LAST, Losses
 
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
 FILE = "log.jsonl"
+
+BOARD = "tensorboard"
 
 
 class Log:
@@ -19,11 +26,14 @@ class Log:
 
     folder  where the file is; it goes on after an interruption
     main    whether this process writes
+    board   whether to write for TensorBoard, too
     """
 
-    def __init__(self, folder: Path, *, main: bool) -> None:
+    def __init__(self, folder: Path, *, main: bool, board: bool = False) -> None:
         self.folder, self.main = folder, main
         self._bar: tqdm[None] | None = None
+        self._wants_board = board and main
+        self._board: SummaryWriter | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -31,6 +41,20 @@ class Log:
         self._images = 0
         self._losses: dict[str, list[Losses]] = defaultdict(list)
         self._notes: dict[str, Tensor] = {}
+
+    def begin(self, step: int) -> None:
+        """Go on after a step: what was written of later ones, which are taken anew, is removed.
+
+        Raises ImportError if TensorBoard is wanted and missing.
+        """
+        path = self.folder / FILE
+        if self._wants_board:
+            self._board = _open_board(self.folder / BOARD, step)
+        if not self.main or not path.is_file():
+            return
+        kept = [line for line in path.read_text("utf-8").splitlines() if _is_until(line, step)]
+        with replacing(path) as beside:
+            beside.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
     def progress(self, done: int, total: int) -> "tqdm[None]":
         """Return a progress bar over steps, on stderr."""
@@ -56,7 +80,7 @@ class Log:
             "step": step,
             "rate": rate,
             "images_per_second": round(self._images / max(seconds, 1e-9), 2),
-            **{name: round(float(value), 4) for name, value in self._notes.items()},
+            **{name: float(value) for name, value in self._notes.items()},
         }
         total, count = 0.0, 0
         losses: dict[str, dict[str, float]] = {}
@@ -65,18 +89,23 @@ class Log:
             sums = {n: sum(each[n] for each in numbers) / len(numbers) for n in numbers[0]}
             total += sum(sum(each.values()) for each in numbers)
             count += len(numbers)
-            losses[source] = {"total": round(sum(sums.values()), 4), **_main_terms(sums)}
-        line["loss"] = round(total / max(count, 1), 4)
-        line["losses"] = losses
+            losses[source] = {"total": sum(sums.values()), **_main_terms(sums)}
+        line |= {"loss": total / max(count, 1), "losses": losses}
         if self._bar is not None:
-            self._bar.set_postfix(loss=line["loss"], img_s=line["images_per_second"])
+            self._bar.set_postfix(loss=f"{line['loss']:.4g}", img_s=line["images_per_second"])
         self._append(line)
         self._reset()
 
     def evaluation(self, step: int, numbers: Mapping[str, float]) -> None:
         """Write what an evaluation found."""
         self._append({"step": step, "evaluation": dict(numbers)})
-        tqdm.write(f"step {step}: " + ", ".join(f"{n} {v:.4g}" for n, v in numbers.items()))
+        if self.main:
+            tqdm.write(f"step {step}: " + ", ".join(f"{n} {v:.4g}" for n, v in numbers.items()))
+
+    def end(self) -> None:
+        """Write all that waits to be written."""
+        if self._board is not None:
+            self._board.close()
 
     def _append(self, line: Mapping[str, object]) -> None:
         if not self.main:
@@ -84,12 +113,50 @@ class Log:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        if self._board is not None:
+            for name, value in _flatten(line):
+                self._board.add_scalar(name, value, line["step"])
+
+
+def read_log(folder: Path) -> list[dict[str, object]]:
+    """Return the lines of a run's log, in the order they were written."""
+    lines = (folder / FILE).read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _is_until(line: str, step: int) -> bool:
+    """Whether a line is whole and of a step that is not later."""
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except ValueError:  # cut short when the run was killed
+        return False
 
 
 def _main_terms(terms: Mapping[str, float]) -> dict[str, float]:
     """Return the losses of the last layer, and those that no layer has."""
     return {
-        name.removesuffix(f"/{LAST}"): round(value, 4)
+        name.removesuffix(f"/{LAST}"): value
         for name, value in terms.items()
         if "/" not in name or (name.endswith(f"/{LAST}") and not name.startswith("noised"))
     }
+
+
+def _flatten(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, float]]:
+    """Return all numbers of nested values, named by their path."""
+    found: list[tuple[str, float]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flatten(value, f"{prefix}{name}/")
+        elif isinstance(value, float | int) and name != "step":
+            found.append((prefix + name, float(value)))
+    return found
+
+
+def _open_board(folder: Path, step: int) -> "SummaryWriter":
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise ImportError(
+            'writing for TensorBoard needs tensorboard: pip install "glee-vision[log]"'
+        ) from error
+    return SummaryWriter(str(folder), purge_step=step + 1)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from glee.config import nano
 from glee.data.corpus.photos import read_masks, read_people
 from glee.data.corpus.sources import open_source
 from glee.data.feed import TrainSource
@@ -12,6 +13,7 @@ from glee.data.readers.pseudo_labels import read_pseudo_labels
 from glee.data.schema import Samples
 from glee.data.transforms import MultiScale
 from glee.data.visual_prompts import MarkConfig
+from glee.training.cell_distillation import DenseTeacher
 from glee.training.config import (
     CriterionConfig,
     DenoisingConfig,
@@ -21,6 +23,10 @@ from glee.training.config import (
     ScheduleConfig,
     TrainConfig,
 )
+from glee.training.nanodet import COCO_NAMES, load_teacher
+from glee.training.recipe import Recipe
+
+NANO_START = "the published encoders, as tools/make_nano_start.py joins them"
 
 PHOTO = MultiScale(
     shortest=(224, 256, 288, 320),
@@ -33,6 +39,11 @@ COMPOSED = MultiScale(shortest=(192, 224, 256, 288), longest=352, crop=0.2, crop
 WHOLE = replace(COMPOSED, crop=0.0)
 
 MARKS = MarkConfig(chance=0.4, mask=0.3, point=0.35, box=0.25, scribble=0.1, box_jitter=0.08)
+
+LABELS = "pseudo_labels.json"
+"""File with a detector's boxes in the data root."""
+
+TEACHER = Path("pretrained", "nanodet", "weights.safetensors")
 
 LEAST_SCORE = 0.35
 """Of a detector's boxes; from there on .76 of those of NanoDet-g are right."""
@@ -92,6 +103,25 @@ def nano_config(*, steps: int, rate: float = 4e-4) -> TrainConfig:
         save_every=100,
         log_every=20,
     )
+
+
+def nano_recipe(*, steps: int = 20_000) -> Recipe:
+    """Return the recipe of GLEE-Nano; its data root also holds the detector's boxes."""
+    return Recipe(
+        model=nano(),
+        config=nano_config(steps=steps),
+        open=lambda root: nano_sources(root, root / LABELS),
+        start=NANO_START,
+        teach=nano_teacher,
+    )
+
+
+def nano_teacher(root: Path) -> DenseTeacher:
+    """Return NanoDet-g, whose encoder is part of nano's, with its head.
+
+    Raises FileNotFoundError without its weights.
+    """
+    return DenseTeacher(load_teacher(root / TEACHER), COCO_NAMES)
 
 
 def _source(  # noqa: PLR0913 - a table, a row for each

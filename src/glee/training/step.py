@@ -1,6 +1,8 @@
 """One training step's forward pass: from a batch to its losses."""
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,9 @@ from glee.training.config import TrainConfig
 from glee.training.criterion import Criterion, Losses
 from glee.training.denoising import noise_targets
 from glee.training.distillation import EncodedTexts
-from glee.training.randomness import SeededRandomness
+from glee.training.randomness import Randomness, SeededRandomness
+
+_Value = TypeVar("_Value")
 
 
 class Texts(Protocol):
@@ -36,6 +40,7 @@ class TrainingStep(nn.Module):
     model   the network
     texts   reads the texts, with that network
     config  of the run
+    draw    the source of what is drawn at random, for a seed
     teacher  a detector that teaches all cells its names and boxes, None for none
     """
 
@@ -44,11 +49,16 @@ class TrainingStep(nn.Module):
         model: GLEE,
         texts: Texts,
         config: TrainConfig,
+        *,
+        draw: Callable[[int], Randomness] | None = None,
         teacher: DenseTeacher | None = None,
     ) -> None:
         super().__init__()
         self.model, self.teacher = model, teacher
-        self.texts, self.config = texts, config
+        self.texts, self.config, self.draw = texts, config, draw or seeded
+        self.touches_all = False
+        """Whether every parameter gets a gradient, be it zero: processes that train together must
+        all have the same ones, and which a batch needs depends on its prompt."""
 
     def forward(
         self, batch: Batch, seed: int, num_objects: float | None = None
@@ -60,8 +70,7 @@ class TrainingStep(nn.Module):
         num_objects  what losses are divided by, see Criterion; that of the batch if not given
         """
         device = batch.pixels.device
-        # Points and noise are drawn on the CPU, where the same seed gives the same everywhere.
-        randomness = SeededRandomness(torch.Generator().manual_seed(seed))
+        randomness = self.draw(seed)
         with _autocast(self.config, device):
             text, encoded = self._read(batch)
             prompts = PromptBatch(text, batch.regions, frames=batch.frames)
@@ -81,29 +90,58 @@ class TrainingStep(nn.Module):
         losses = criterion(
             outputs, batch.truth, denoising=denoising, texts=encoded, num_objects=num_objects
         )
-        if self.config.criterion.cells_per_object and outputs.cells is not None:
-            with torch.autocast(device.type, enabled=False):
-                terms = cell_losses(
-                    outputs.cells,
-                    text.classes,
-                    self.model.heads,
-                    batch.truth,
-                    self.config.criterion,
-                )
-            losses = Losses({**losses.terms, **terms})
-        if self.teacher is not None and outputs.cells is not None:
-            labels = self.teacher(batch.pixels)
+        with torch.autocast(device.type, enabled=False):
+            terms = self._teach_cells(batch, text, outputs)
+        losses = Losses({**losses.terms, **terms})
+        total = losses.total()
+        if self.touches_all:
+            learning = [p for p in self.model.parameters() if p.requires_grad]
+            total = total + 0 * torch.stack([p.sum().float() for p in learning]).sum()
+        # Wrappers expect the backward pass through all that needs a gradient: only the sum.
+        return total, detach(losses), detach(outputs)
+
+    def _teach_cells(
+        self, batch: Batch, text: TextTokens, outputs: GleeOutputs
+    ) -> dict[str, Tensor]:
+        """Compute the losses of all cells, where there are such."""
+        config, heads, cells = self.config.criterion, self.model.heads, outputs.cells
+        if cells is None:
+            return {}
+        terms: dict[str, Tensor] = {}
+        if config.cells_per_object:
+            terms |= cell_losses(cells, text.classes, heads, batch.truth, config)
+        if self.teacher is not None:
             names, _ = self.texts.names(self.teacher.names)
-            terms = cell_distillation(
-                outputs.cells, names.classes, self.model.heads, labels, self.config.criterion
-            )
-            losses = Losses({**losses.terms, **terms})
-        return losses.total(), losses, outputs
+            labels = self.teacher(batch.pixels)
+            terms |= cell_distillation(cells, names.classes, heads, labels, config)
+        return terms
 
     def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:
         if batch.expressions:
             return self.texts.expressions(batch.expressions), None
         return self.texts.names(batch.names)
+
+
+def detach(value: _Value) -> _Value:
+    """Return nested values whose tensors belong to no graph."""
+    changed: Any = value
+    match value:
+        case Tensor():
+            changed = value.detach()
+        case tuple():
+            changed = tuple(detach(one) for one in value)
+        case dict():
+            changed = {name: detach(one) for name, one in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            changed = replace(
+                value, **{f.name: detach(getattr(value, f.name)) for f in fields(value)}
+            )
+    return cast("_Value", changed)
+
+
+def seeded(seed: int) -> SeededRandomness:
+    """Return random numbers drawn on the CPU, where the same seed gives the same everywhere."""
+    return SeededRandomness(torch.Generator().manual_seed(seed))
 
 
 def count_objects(truth: tuple[Targets, ...]) -> int:

@@ -8,10 +8,12 @@ from torch import Tensor
 
 from glee.model.glee import GLEE
 from glee.model.interfaces import TextTokens
+from glee.model.text.build import build_tokenizer
 from glee.model.text.clip import encode_texts, pool_tokens
 from glee.model.text.encoder import TextEncoder
 from glee.model.text.tokenizer import Tokenizer
-from glee.training.distillation import EncodedTexts
+from glee.training.config import TrainConfig
+from glee.training.distillation import EncodedTexts, frozen_copy
 
 TEXTS_KEPT = 20_000
 """Texts of a frozen encoder whose hidden states are kept, about 10 KB each."""
@@ -47,12 +49,18 @@ class FrozenTexts:
     def _read(self, texts: Sequence[str]) -> list[Tensor]:
         new = [text for text in dict.fromkeys(texts) if text not in self._hidden]
         with torch.autocast(self.model.text_encoder.device.type, enabled=False):
-            fresh = encode_texts(self.model.text_encoder, self.tokenizer, new) if new else []
-        self._hidden |= dict(zip(new, fresh, strict=True))
+            # Each by itself: what else is in a batch changes the last bits, and a run that goes on
+            # after an interruption reads texts in other company.
+            for text in new:
+                self._hidden |= {text: self._encode(text)}
         found = [self._hidden[text] for text in texts]
         while len(self._hidden) > TEXTS_KEPT:
             self._hidden.popitem(last=False)
         return found
+
+    def _encode(self, text: str) -> Tensor:
+        (hidden,) = encode_texts(self.model.text_encoder, self.tokenizer, [text])
+        return hidden
 
 
 class TrainedTexts:
@@ -86,3 +94,12 @@ class TrainedTexts:
         valid = batch.valid.to(encoder.device)
         tokens = self.model.project_text(batch.ids.to(encoder.device), valid)
         return self.model.expression_prompt(tokens, valid)
+
+
+def build_texts(model: GLEE, config: TrainConfig) -> FrozenTexts | TrainedTexts:
+    """Return what reads the texts of a run: by an encoder that learns if its rate is not 0."""
+    tokenizer = build_tokenizer(model.config.text)
+    if not config.optimizer.text:
+        return FrozenTexts(model, tokenizer)
+    teacher = frozen_copy(model.text_encoder) if config.criterion.distillation else None
+    return TrainedTexts(model, tokenizer, teacher)

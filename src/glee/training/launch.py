@@ -1,0 +1,110 @@
+"""From a recipe and a folder of data sets to a run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from glee.config_json import config_to_dict
+from glee.model.build import build_glee
+from glee.training.config import ScheduleConfig, TrainConfig
+from glee.training.recipe import Recipe
+from glee.training.run import Run
+from glee.training.start import begin_from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What is decided for each run of a recipe.
+
+    start        files with the weights to begin with, see begin_from
+    steps        of the whole run, with its schedule stretched; None for those of the recipe
+    accumulate   batches that each step adds up; None for those of the recipe
+    precision    what most of the network computes in; None for that of the recipe, or float32 on
+                 a CPU
+    until        stop before this step, as if interrupted; None to finish
+    device       what to train on
+    workers      processes that prepare batches
+    shard        divide the network among the processes
+    tensorboard  write for TensorBoard, too
+    fail_fast    stop at the first unusable sample
+    """
+
+    start: Sequence[Path] = ()
+    steps: int | None = None
+    accumulate: int | None = None
+    precision: str | None = None
+    until: int | None = None
+    device: str = "cpu"
+    workers: int = 2
+    shard: bool = False
+    tensorboard: bool = False
+    fail_fast: bool = False
+
+
+def launch(recipe: Recipe, root: Path, folder: Path, options: Launch) -> Run:
+    """Return the run of a recipe, for `train`.
+
+    root    the folder of all data sets
+    folder  for checkpoints, logs and the trained network
+
+    Raises FileNotFoundError that names data that are missing, or a file of weights.
+    """
+    sources = recipe.open(root)
+    config = _adapt(recipe.config, options)
+    torch.manual_seed(config.seed)
+    model = build_glee(recipe.model)
+    begin_from(model, options.start)
+    return Run(
+        model=model,
+        sources=sources,
+        config=config,
+        folder=folder,
+        describe=_describe(recipe, config, options),
+        teacher=None if recipe.teach is None else recipe.teach(root),
+        workers=options.workers,
+        device=torch.device(options.device),
+        until=options.until,
+        shard=options.shard,
+        tensorboard=options.tensorboard,
+        fail_fast=options.fail_fast,
+    )
+
+
+def stretch(schedule: ScheduleConfig, steps: int) -> ScheduleConfig:
+    """Return a schedule of other length, in which the rate falls at the same shares of the run."""
+    share = steps / schedule.steps
+    return replace(
+        schedule,
+        steps=steps,
+        warmup=min(schedule.warmup, steps // 10),
+        drops=tuple(round(drop * share) for drop in schedule.drops),
+    )
+
+
+def _adapt(config: TrainConfig, options: Launch) -> TrainConfig:
+    if options.steps is not None:
+        config = replace(config, schedule=stretch(config.schedule, options.steps))
+    if options.accumulate is not None:
+        config = replace(config, accumulate=options.accumulate)
+    match options.precision:
+        case "float32" | "bfloat16" | "float16" as precision:
+            return replace(config, precision=precision)
+        case None:
+            # CPUs compute float16 slowly, if at all.
+            on_cpu = torch.device(options.device).type == "cpu"
+            return replace(config, precision="float32") if on_cpu else config
+    raise ValueError(f"precision must be float32, bfloat16 or float16, got {options.precision!r}")
+
+
+def _describe(recipe: Recipe, config: TrainConfig, options: Launch) -> str:
+    """Return what makes a run what it is, as JSON."""
+    return json.dumps(
+        {
+            "model": config_to_dict(recipe.model),
+            "config": config_to_dict(config),
+            "start": [path.name for path in options.start],
+        }
+    )

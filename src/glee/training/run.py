@@ -1,0 +1,61 @@
+"""Run: what is trained, on what, and where it is kept."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from glee.data.feed import TrainSource
+from glee.model.glee import GLEE
+from glee.training.cell_distillation import DenseTeacher
+from glee.training.config import TrainConfig
+
+Evaluate = Callable[[GLEE], Mapping[str, float]]
+"""Judges a network, in evaluation mode, by numbers with names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """What is trained, on what, and where it is kept.
+
+    model        the network, which is changed
+    sources      what it learns from
+    config       how
+    folder       for checkpoints, logs and pictures
+    describe     what the run is, as JSON; a checkpoint goes on with the same run only
+    evaluate     called every `config.validate_every` steps with a copy; None for never
+    teacher      a detector that teaches all cells, see TrainingStep; None for none
+    workers      processes that prepare batches
+    device       what the network is trained on
+    until        stop before this step, as if interrupted; None to finish
+    shard        divide weights, gradients and optimizer among the processes, instead of keeping
+                 all of them in each
+    tensorboard  write for TensorBoard, too
+    bad_share    the largest share of samples that may turn out unusable
+    fail_fast    stop at the first unusable sample
+
+    Raises ValueError for float16 with `shard`.
+    """
+
+    model: GLEE
+    sources: Sequence[TrainSource]
+    config: TrainConfig
+    folder: Path
+    describe: str = "{}"
+    evaluate: Evaluate | None = None
+    teacher: DenseTeacher | None = None
+    workers: int = 2
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    until: int | None = None
+    shard: bool = False
+    tensorboard: bool = False
+    bad_share: float = 0.05
+    fail_fast: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shard and self.config.precision == "float16":
+            raise ValueError(
+                'precision "float16" cannot be sharded, each process would scale its losses in '
+                'its own way; use "bfloat16"'
+            )

@@ -1,0 +1,223 @@
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+import glee
+from glee.cli.main import main
+from glee.config import ResizeConfig, lite, tiny
+from glee.data.drawn import drawn_images, write_coco
+from glee.data.schema import Samples
+from glee.data.transforms import MultiScale, ScaleJitter
+from glee.evaluation.own_data import judge_samples
+from glee.inference.predictor import Predictor
+from glee.model.glee import GLEE
+from glee.model.weights import load_model, model_from_weights, save_model
+from glee.training.finetune import (
+    FinetuneConfig,
+    Finetuned,
+    augmentation,
+    finetune,
+    split_folder,
+    tuning_config,
+)
+from glee.training.lora import add_low_rank, plain_weights
+from toy_training import toy_network
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five drawn images in COCO's format."""
+    folder = tmp_path_factory.mktemp("shapes")
+    write_coco(drawn_images(5, side=64), folder)
+    return folder
+
+
+class ByName:
+    """Judges nothing; gives the numbers it was given, those of names in the order of calls."""
+
+    def __init__(self, *values: float) -> None:
+        self.values, self.asked = list(values), list[tuple[str, ...]]()
+
+    def __call__(self, model: GLEE, samples: Samples, names: Sequence[str]) -> Mapping[str, float]:
+        self.asked.append(tuple(names))
+        return {"AP": self.values[len(self.asked) - 1]}
+
+
+def tune(folder: Path, out: Path, judge: ByName, config: FinetuneConfig) -> Finetuned:
+    return finetune(toy_network(), folder, out, judge, config, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("mode", "parts"),
+    [
+        ("head", {"heads"}),
+        ("lora", {"heads", "early_fusion", "pixel_decoder", "object_decoder"}),
+        ("full", {name.split(".")[0] for name, _ in toy_network().named_parameters()}),
+    ],
+)
+def test_only_what_a_mode_names_learns(
+    mode: str, parts: set[str], folder: Path, tmp_path: Path
+) -> None:
+    start = toy_network().state_dict()
+
+    tuned = tune(folder, tmp_path, ByName(0, 0), FinetuneConfig(mode=mode, steps=1, rank=2))
+
+    state = tuned.model.state_dict()
+    changed = {n.split(".")[0] for n in start if not torch.equal(start[n], state[n])}
+    unused = {"template_encoder", "point_sampler"}  # nothing is marked
+    assert changed == parts - unused
+
+
+def test_the_tuned_network_is_loaded_like_any_other(folder: Path, tmp_path: Path) -> None:
+    tuned = tune(folder, tmp_path, ByName(0, 0), FinetuneConfig(steps=1))
+
+    loaded = load_model(tmp_path / "model.safetensors").state_dict()
+
+    assert all(torch.equal(value, loaded[n]) for n, value in tuned.model.state_dict().items())
+    predictor = glee.load(tmp_path / "model.safetensors", device="cpu")
+    assert predictor.model.config.object_decoder == tiny().object_decoder
+
+
+def test_names_that_are_held_out_are_judged_and_a_fall_is_reported(
+    folder: Path, tmp_path: Path
+) -> None:
+    judge = ByName(0.2, 0.5, 0.6, 0.4)  # before, held out before, after, held out after
+
+    tuned = tune(folder, tmp_path, judge, FinetuneConfig(steps=1, hold_out=("disc",)))
+
+    assert judge.asked == [("square", "triangle"), ("disc",)] * 2
+    assert (tuned.before, tuned.after) == ({"AP": 0.2}, {"AP": 0.6})
+    assert tuned.warnings[0].startswith("AP of names not trained on fell from 0.500 to 0.400")
+    assert len(tuned.warnings) == 1
+
+
+def test_without_held_out_names_nothing_is_said_of_them(folder: Path, tmp_path: Path) -> None:
+    tuned = tune(folder, tmp_path, ByName(0.5, 0.6), FinetuneConfig(steps=1))
+
+    assert tuned.held_out_before == tuned.held_out_after == {}
+    assert tuned.warnings == ()
+    assert tuned.images == (4, 1)
+
+
+def test_all_names_cannot_be_held_out(folder: Path, tmp_path: Path) -> None:
+    config = FinetuneConfig(hold_out=("disc", "square", "triangle"))
+
+    with pytest.raises(ValueError, match="hold_out has all names"):
+        tune(folder, tmp_path, ByName(), config)
+
+
+def test_a_folder_is_split_the_same_way_every_time(folder: Path) -> None:
+    first, second = (split_folder(folder, share=0.4, seed=3) for _ in range(2))
+
+    keys = [[part[n].key for n in range(len(part))] for part in (*first, *second)]
+    assert [len(own) for own in keys] == [3, 2, 3, 2]
+    assert keys[:2] == keys[2:]
+    assert not set(keys[0]) & set(keys[1])
+
+
+def test_a_folder_that_is_split_stays_so(tmp_path: Path) -> None:
+    for split, count in (("train", 3), ("val", 2)):
+        write_coco(drawn_images(count, side=64), tmp_path / split)
+
+    learned, judged = split_folder(tmp_path, share=0.5, seed=0)
+
+    assert (len(learned), len(judged)) == (3, 2)
+
+
+def test_one_image_is_too_few(tmp_path: Path) -> None:
+    write_coco(drawn_images(1, side=64), tmp_path)
+
+    with pytest.raises(ValueError, match="has 1 images; at least 2"):
+        split_folder(tmp_path, share=0.5, seed=0)
+
+
+def test_steps_follow_from_the_number_of_images() -> None:
+    def steps(images: int) -> int:
+        return tuning_config(FinetuneConfig(batch_size=4), images).schedule.steps
+
+    # Twenty times all images, four at a time, within 200 and 5000.
+    assert (steps(10), steps(100), steps(10_000)) == (200, 500, 5000)
+
+
+def test_augmentation_fits_the_size_that_a_network_sees() -> None:
+    scaled = augmentation(lite().resize)
+
+    assert isinstance(scaled, MultiScale)
+    assert scaled.shortest == (480, 560, 640, 720, 800)
+    assert (scaled.crop_shortest, scaled.crop_sides) == ((400, 500, 600), (384, 600))
+    assert augmentation(ResizeConfig(shortest=64, longest=64, square=True)) == ScaleJitter(side=64)
+
+
+def test_low_rank_changes_begin_as_none_and_end_in_the_weights() -> None:
+    model = toy_network().eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    add_low_rank(model, rank=2)
+    unchanged = plain_weights(model)
+    assert unchanged.keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in unchanged.items())
+
+    name, linear = next(
+        (name, module)
+        for name, module in model.named_modules()
+        if name.startswith("object_decoder.") and isinstance(module, torch.nn.Linear)
+    )
+    with torch.no_grad():
+        linear.parametrizations["weight"][0].up.fill_(0.1)
+    merged = model_from_weights(model.config, plain_weights(model)).get_submodule(name)
+
+    # 2 (the scale) x 0.1 (all of up) x the sum of the two rows of down
+    down = linear.parametrizations["weight"][0].down
+    torch.testing.assert_close(merged.weight, before[f"{name}.weight"] + 0.2 * down.sum(0))
+
+
+def test_a_perfect_prediction_has_all_of_the_ap(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = drawn_images(3, side=64)
+    answers = iter(images.samples)
+
+    def answer(self: Predictor, image: object, names: Sequence[str], *, scoring: str) -> object:
+        frame = next(answers).frames[0]
+        return glee.Instances(
+            boxes=torch.from_numpy(frame.boxes),
+            scores=torch.ones(len(frame)),
+            labels=torch.tensor([names.index(name) for name in frame.names]),
+            names=tuple(names),
+            image_size=frame.size,
+            masks=frame.decode_masks(),
+        )
+
+    monkeypatch.setattr(Predictor, "predict", answer)
+
+    scores = judge_samples(Predictor(toy_network()), images)
+
+    assert (scores["boxes"]["AP"], scores["masks"]["AP"]) == (1.0, 1.0)
+
+
+def test_the_command_tunes_and_reports(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(tmp_path / "tiny.safetensors", toy_network())
+    out = tmp_path / "out"
+
+    words = ["finetune", str(tmp_path / "tiny.safetensors"), str(folder), "--out", str(out)]
+    code = main([*words, "--steps", "2", "--json"])
+
+    report = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert report == json.loads((out / "report.json").read_text())
+    assert set(report["after"]) == set(report["before"]) == {"AP boxes", "AP masks"}
+    assert Path(report["model"]).is_file()
+
+
+def test_the_command_refuses_a_folder_without_annotation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(tmp_path / "tiny.safetensors", toy_network())
+
+    words = ["finetune", str(tmp_path / "tiny.safetensors"), str(tmp_path), "--out", "out"]
+    code = main(words)
+
+    assert code == 2
+    assert "is in no known format" in capsys.readouterr().err

@@ -1,0 +1,230 @@
+import os
+import random
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from glee.data.drawn import drawn_images
+from glee.model.weights import load_model
+from glee.training.checkpoint import load_checkpoint
+from glee.training.log import FILE, Log, read_log
+from glee.training.loop import MODEL, Run, Trainer, train
+from glee.training.pictures import FOLDER
+from toy_training import losses_of, same_weights, start, toy_network, toy_run, toy_source, train_toy
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of six steps that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(toy_run(folder, 6, ema=0.9))
+    return folder
+
+
+def test_a_run_that_stops_at_every_step_has_the_losses_and_weights_of_one_that_does_not(
+    whole: Path, tmp_path: Path
+) -> None:
+    for step in (1, 3, 4):
+        with pytest.raises(KeyboardInterrupt, match=f"stopped after step {step}"):
+            train(replace(toy_run(tmp_path, 6, ema=0.9), until=step))
+
+    train(toy_run(tmp_path, 6, ema=0.9))
+
+    assert losses_of(tmp_path) == losses_of(whole)
+    assert same_weights(tmp_path, whole)
+
+
+def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
+    """Train in processes that are killed at random moments; return how many were."""
+    chance, killed = random.Random(seed), 0
+    while killed < kills:
+        before = len(losses_of(folder)) if (folder / FILE).is_file() else 0
+        process = start(train_toy, folder, steps, {})
+        wanted = min(before + chance.randint(1, 4), steps - 1)
+        while process.is_alive() and (
+            not (folder / FILE).is_file() or len((folder / FILE).read_text().split("\n")) <= wanted
+        ):
+            time.sleep(0.005)
+        time.sleep(chance.random() * 0.1)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        if (folder / MODEL).is_file():
+            break
+    train_toy(folder, steps, {})
+    return killed
+
+
+@pytest.mark.parametrize(
+    ("steps", "kills"), [(8, 2), pytest.param(120, 20, marks=pytest.mark.slow)]
+)
+def test_a_run_killed_at_random_moments_loses_nothing(
+    steps: int, kills: int, tmp_path: Path
+) -> None:
+    train_toy(tmp_path / "whole", steps, {})
+
+    killed = kill_and_resume(tmp_path / "killed", steps, kills, seed=steps)
+
+    assert killed == kills
+    assert losses_of(tmp_path / "killed") == losses_of(tmp_path / "whole")
+    assert same_weights(tmp_path / "killed", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_after_its_step_with_a_checkpoint(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    run = toy_run(tmp_path, 50, save_every=0, validate_every=2)
+    run = replace(run, evaluate=lambda _: os.kill(os.getpid(), number) or {"AP": 0.0})
+    before = signal.getsignal(number)
+
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 2"):
+        train(run)
+
+    found = load_checkpoint(tmp_path, "{}")
+    assert found is not None
+    assert found.step == 2
+    assert signal.getsignal(number) is before
+
+
+def test_training_works_outside_of_the_main_thread(tmp_path: Path) -> None:
+    thread = threading.Thread(target=train, args=(toy_run(tmp_path, 1),))
+
+    thread.start()
+    thread.join()
+
+    assert (tmp_path / MODEL).is_file()
+
+
+def test_the_same_batches_come_from_worker_processes(whole: Path, tmp_path: Path) -> None:
+    train(replace(toy_run(tmp_path, 6, ema=0.9), workers=2))
+
+    assert losses_of(tmp_path) == losses_of(whole)
+
+
+def test_a_checkpoint_goes_on_with_its_own_run_only(tmp_path: Path) -> None:
+    train(replace(toy_run(tmp_path, 1), describe='{"recipe": "one"}'))
+
+    with pytest.raises(ValueError, match=r"differ in: recipe \('one', now 'two'\)"):
+        train(replace(toy_run(tmp_path, 1), describe='{"recipe": "two"}'))
+
+
+def test_the_file_of_a_run_is_the_network_it_returns(tmp_path: Path) -> None:
+    returned = train(toy_run(tmp_path, 2, ema=0.5))
+
+    loaded = load_model(tmp_path / MODEL).state_dict()
+
+    assert all(torch.equal(value, loaded[name]) for name, value in returned.state_dict().items())
+
+
+def test_frozen_encoders_stay_as_they_were(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, 2)
+    run = replace(
+        run, config=replace(run.config, optimizer=replace(run.config.optimizer, backbone=0))
+    )
+
+    trained = train(run).state_dict()
+
+    start = toy_network().state_dict()
+    changed = {name.split(".")[0] for name in start if not torch.equal(start[name], trained[name])}
+    assert "heads" in changed
+    assert not changed & {"backbone", "text_encoder"}
+
+
+def test_averaged_weights_are_what_is_written(tmp_path: Path) -> None:
+    trainer = Trainer(toy_run(tmp_path, 1, ema=0.9))
+    name = next(iter(trainer.learning))
+    start = trainer.learning[name].detach().clone()
+    trainer.resume()
+    trainer.run_steps()
+
+    written = trainer.finish().state_dict()[name]
+
+    # After the first step averages keep (1 + 1) / (10 + 1) of what was before it.
+    expected = start * 2 / 11 + trainer.learning[name].detach() * 9 / 11
+    torch.testing.assert_close(written, expected)
+
+
+def test_two_batches_a_step_give_the_mean_of_their_gradients(tmp_path: Path) -> None:
+    def gradients(steps_at_once: int, start_at: int) -> list[torch.Tensor]:
+        run = toy_run(tmp_path, 2, accumulate=steps_at_once)
+        trainer = Trainer(run)
+        batches = trainer._batches()
+        for _ in range(start_at):
+            next(batches)
+        for part in range(steps_at_once):
+            trainer._learn(next(batches), last=part == steps_at_once - 1)
+        return [
+            torch.zeros_like(p) if p.grad is None else p.grad for p in trainer.learning.values()
+        ]
+
+    together, first, second = gradients(2, 0), gradients(1, 0), gradients(1, 1)
+
+    for both, one, other in zip(together, first, second, strict=True):
+        torch.testing.assert_close(both, (one + other) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_recomputed_activations_change_nothing(whole: Path, tmp_path: Path) -> None:
+    train(toy_run(tmp_path, 6, ema=0.9, activation_checkpointing=True))
+
+    assert losses_of(tmp_path) == losses_of(whole)
+    assert same_weights(tmp_path, whole)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_has_nearly_the_same_losses(
+    precision: str, whole: Path, tmp_path: Path
+) -> None:
+    train(toy_run(tmp_path, 6, ema=0.9, precision=precision))
+
+    lower, full = losses_of(tmp_path), losses_of(whole)
+    assert lower[0] != full[0]
+    assert lower[0] == pytest.approx(full[0], rel=0.05)
+
+
+def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, 20)
+    with torch.no_grad():
+        run.model.heads.mask_features.weight.fill_(torch.inf)
+
+    with pytest.raises(FloatingPointError, match="the training has diverged"):
+        train(run)
+
+
+def test_pictures_show_truth_and_predictions_side_by_side(tmp_path: Path) -> None:
+    train(toy_run(tmp_path, 3, picture_every=2))
+
+    pictures = sorted((tmp_path / FOLDER).iterdir())
+    assert [path.name for path in pictures] == ["0000000.jpg", "0000002.jpg"]
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (64 + 4 + 64, 64)
+
+
+def test_lines_of_steps_that_were_lost_are_removed_from_the_log(tmp_path: Path) -> None:
+    lines = ['{"step": 1}', '{"step": 2}', '{"step": 3, "lo']
+    (tmp_path / FILE).write_text("\n".join(lines))
+
+    Log(tmp_path, main=True).begin(1)
+
+    assert read_log(tmp_path) == [{"step": 1}]
+
+
+def test_a_run_stops_if_too_many_samples_are_bad(tmp_path: Path) -> None:
+    samples = drawn_images(4)
+    broken = replace(
+        samples.samples[0], frames=(replace(samples.samples[0].frames[0], image=b"no"),)
+    )
+    some = replace(samples, samples=(broken, *samples.samples[1:]))
+    run = toy_run(tmp_path, 400)
+    run = Run(
+        model=run.model, sources=[toy_source(some)], config=run.config, folder=tmp_path, workers=0
+    )
+
+    with pytest.raises(ValueError, match="entries are bad"):
+        train(run)
