@@ -87,7 +87,7 @@ def _choose(words: list[str]) -> str:
     return command
 
 
-def _command(name: str) -> ModuleType:  # noqa: PLR0911  # a row for each command
+def _command(name: str) -> ModuleType:  # noqa: C901, PLR0911  # a row for each command
     # Imported when chosen: torch alone takes a second, and help must not wait for it.
     match name:
         case "predict":
