@@ -40,8 +40,8 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model",
-        default="lite",
-        help="lite, plus, pro, tiny, another released model, a weight file or a hub id "
+        default="nano",
+        help="nano, lite, plus, pro, tiny, another released model, a weight file or a hub id "
         "(%(default)s)",
     )
     parser.add_argument(

@@ -49,7 +49,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, metavar="ROOT", help="folder with the data sets")
     parser.add_argument("--annotations", type=Path, help="annotation file, if not where it belongs")
     parser.add_argument("--images", type=Path, help="folder of pictures, if not where it belongs")
-    parser.add_argument("--model", default="lite", help="what to load (%(default)s)")
+    parser.add_argument("--model", default="nano", help="what to load (%(default)s)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
     parser.add_argument(
         "--dtype",

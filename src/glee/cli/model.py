@@ -13,8 +13,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that choose a network and where it runs."""
     parser.add_argument(
         "--model",
-        default="lite",
-        help="lite, plus, pro, another released model, a weight file or a hub id (%(default)s)",
+        default="nano",
+        help="nano, lite, plus, pro, another released model, a weight file, a hub id (%(default)s)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
     parser.add_argument(

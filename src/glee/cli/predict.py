@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import glee
 from glee.cli.inputs import exists, find_images
-from glee.cli.model import load_predictor
+from glee.cli.model import add_model, load_predictor
 from glee.cli.output import (
     DESCRIPTION,
     check_targets,
@@ -54,11 +54,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         help='image files, folders of them, or patterns such as "photos/*.jpg"',
     )
     add_prompts(parser.add_argument_group("what to look for (each may be repeated)"))
-    parser.add_argument(
-        "--model",
-        default="nano",
-        help="nano, lite, plus, pro, another released model, a weight file, a hub id (%(default)s)",
-    )
+    add_model(parser)
     parser.add_argument("--threshold", type=float, help="least score, 0..1 (0.2 for --text)")
     parser.add_argument("--max-objects", type=int, help="at most so many objects (100 for --text)")
     parser.add_argument(
@@ -69,13 +65,6 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         "object and name; or marked objects by confidence (%(default)s)",
     )
     parser.add_argument("--no-masks", action="store_true", help="boxes only")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        choices=("float32", "bfloat16", "float16"),
-        help="what most of the network computes in (%(default)s)",
-    )
     parser.add_argument(
         "--out",
         type=Path,
