@@ -67,7 +67,7 @@ def test_processes_of_torchrun_share_the_work_and_the_first_scores(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    words = ["eval", "coco", "--data", str(data), "--out", str(data / "run")]
+    words = ["eval", "coco", "--model", "lite", "--data", str(data), "--out", str(data / "run")]
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
         assert main(words) == 0

@@ -72,7 +72,16 @@ def commands(media: Path, out: Path) -> list[list[str]]:
         ],
         ["predict", coffee, "--point", "300,200", "--out", str(out / "point")],
         ["predict", astronaut, "--box", "60,0,390,512", "--out", str(out / "box")],
-        ["track", bikes, "--text", "person, bicycle, car", "--out", str(out / "video")],
+        [
+            "track",
+            bikes,
+            "--text",
+            "person, bicycle, car",
+            "--every",
+            "5",
+            "--out",
+            str(out / "video"),
+        ],
     ]
 
 
