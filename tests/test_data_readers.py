@@ -266,3 +266,12 @@ def test_a_subset_has_the_samples_asked_for(tmp_path: Path) -> None:
     some = Subset(samples, [0, 0])
 
     assert (len(some), some[1].key, some.names) == (2, samples[0].key, ("object",))
+
+
+@pytest.mark.parametrize("text", ['[{"a": 1}][{"b": 2}]', '{"a": 1}\n{"b": 2}\n'])
+def test_a_file_that_goes_on_behind_its_end_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "two.json"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match="goes on behind the end of its JSON"):
+        list(iterate_entries(path))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark_layouts import coco_file, label_map, make_coco, write_json
 from glee.evaluation.benchmarks.open import open_benchmark
-from glee.evaluation.benchmarks.source import Source
+from glee.evaluation.benchmarks.source import Source, read_entries
 from glee.evaluation.cache import Cache, parse_shard
 from glee.evaluation.result import EvaluationResult
 from glee.evaluation.runner import Model, predict_units
@@ -272,3 +272,12 @@ def test_what_only_a_server_scores_has_no_numbers_but_says_so(tmp_path: Path) ->
 def test_shards_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="shard must be i/n"):
         parse_shard(text)
+
+
+@pytest.mark.parametrize("text", ['[null, {"a": 1}]', '[[{"a": 1}]]'])
+def test_results_that_are_no_objects_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(text)
+
+    with pytest.raises(ValueError, match=r"entry 0 of .*results\.json' is .*, not an object"):
+        list(read_entries(path))

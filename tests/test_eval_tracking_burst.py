@@ -143,3 +143,21 @@ def test_a_frame_without_segmentations_is_an_error() -> None:
 
     with pytest.raises(ValueError, match="X/a has 0 segmentations for 1 annotated_image_paths"):
         read_burst_truth(broken)
+
+
+def test_masks_of_another_size_than_the_annotated_ones_are_an_error() -> None:
+    truth = file({1: ACORN}, {1: box(0)})
+    turned = file({1: ACORN}, {1: box(0)})
+    turned["sequences"][0] |= {"height": 40, "width": 20}
+
+    with pytest.raises(ValueError, match=r"X/a have masks of .* \(40, 20\), .* \(20, 40\)"):
+        score(truth, turned)
+
+
+def test_a_video_that_is_predicted_twice_is_an_error() -> None:
+    truth = file({1: ACORN}, {1: box(0)})
+    twice = file({1: ACORN}, {1: box(0)})
+    twice["sequences"].append(file({}, {})["sequences"][0])
+
+    with pytest.raises(ValueError, match="have video 'X/a' twice"):
+        score(truth, twice)

@@ -79,8 +79,8 @@ def read_burst_predictions(
     truth          the annotated videos; predictions in other frames are passed over
     max_per_frame  how many of the surest objects of a frame are kept
 
-    Raises ValueError for videos that are not among the annotated ones, for categories that TAO
-    does not have, for NaN scores and for missing parts.
+    Raises ValueError for videos that are not among the annotated ones, come twice or have masks
+    of another size, for categories that TAO does not have, for NaN scores and for missing parts.
     """
     videos = [
         _read_video(sequence, left_out=frozenset())
@@ -91,6 +91,7 @@ def read_burst_predictions(
             f"predictions have video {min(unknown)!r}, which the annotations do not have; "
             "evaluate predictions with the annotations of the same split"
         )
+    _check_videos(videos, {one.name: one for one in truth})
     found = {(one.name, name): frame for one in videos for name, frame in one.frames.items()}
     return [
         replace(
@@ -102,6 +103,21 @@ def read_burst_predictions(
         )
         for video in truth
     ]
+
+
+def _check_videos(videos: Sequence[BurstVideo], truth: Mapping[str, BurstVideo]) -> None:
+    """Refuse a video that comes twice, and masks of another size than the annotated ones."""
+    seen: set[str] = set()
+    for video in videos:
+        if video.name in seen:
+            raise ValueError(f"predictions have video {video.name!r} twice; join its frames")
+        seen.add(video.name)
+        ours, theirs = video.size.tolist(), truth[video.name].size.tolist()
+        if ours != theirs:
+            raise ValueError(
+                f"predictions for {video.name} have masks of (height, width) {tuple(ours)}, the "
+                f"annotations {tuple(theirs)}; resize them to the annotated size"
+            )
 
 
 def _read_video(sequence: Json, *, left_out: frozenset[int]) -> BurstVideo:

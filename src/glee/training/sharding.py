@@ -11,19 +11,17 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from glee.training.recompute import encoder_blocks
 from glee.training.step import TrainingStep
 
 
 def shard(step: TrainingStep, device: torch.device) -> TrainingStep:
     """Divide the parameters of a step's network among the processes.
 
-    Weights are gathered once a step, and not again for the backward pass: the encoder may see
-    images twice, for marks, in some processes only, and gathering must be the same in all.
+    All of them are one group, gathered once a step: how often and in what order parts of the
+    network are used depends on the prompt, which differs between processes, and groups gathered
+    in another order wait for each other for ever.
     """
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
-    for block in encoder_blocks(step.model):
-        fully_shard(block, mesh=mesh, reshard_after_forward=False)
     fully_shard(step, mesh=mesh, reshard_after_forward=False)
     return step
 

@@ -24,7 +24,12 @@ def iterate_entries(path: Path) -> Iterator[tuple[str, Any]]:
         raise FileNotFoundError(f"annotation file {str(path)!r} not found")
     with path.open(encoding="utf-8") as file:
         try:
-            yield from _iterate(_Scanner(file))
+            scanner = _Scanner(file)
+            yield from _iterate(scanner)
+            if scanner.peek():  # such as of two files joined, of which one would be ignored
+                raise ValueError(
+                    f"{str(path)!r} goes on behind the end of its JSON; give one value a file"
+                )
         except RecursionError as error:
             raise ValueError(f"{str(path)!r} is nested too deeply") from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -94,6 +99,7 @@ def _iterate(scanner: _Scanner) -> Iterator[tuple[str, Any]]:
             yield name, scanner.value()
         if scanner.peek() != "}":
             scanner.take(",")
+    scanner.take("}")
 
 
 def _entries(scanner: _Scanner) -> Iterator[Any]:

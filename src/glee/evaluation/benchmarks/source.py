@@ -92,9 +92,14 @@ def read_entries(path: Path) -> Iterator[Json]:
 
     Raises FileNotFoundError, or ValueError for what is not such JSON.
     """
-    for _, entry in iterate_entries(path):
+    for number, (part, entry) in enumerate(iterate_entries(path)):
         if isinstance(entry, Mapping):
             yield entry
+        elif not part:
+            raise ValueError(
+                f"entry {number} of {str(path)!r} is {str(entry)[:40]!r}, not an object; give the "
+                "benchmark's own format of results"
+            )
 
 
 def restrict(data: Json, keys: Sequence[Id], units: str, key: str) -> Json:
