@@ -39,8 +39,6 @@ ORIGIN = (
     "seed {seed}"
 )
 
-# NanoDet's head, of which boxes and classes come.
-UNUSED_PLACES = ("head.",)
 # A class that may not be told of never wins.
 NEVER = -1e4
 PHOTOS_MEASURED = 32

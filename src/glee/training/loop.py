@@ -59,7 +59,8 @@ class Trainer:
         if self.config.activation_checkpointing:
             recompute_blocks(self.model)
         texts = build_texts(self.model, self.config)
-        step = TrainingStep(self.model, texts, self.config, teacher=run.teacher)
+        teacher = None if run.teacher is None else run.teacher.to(self.device)
+        step = TrainingStep(self.model, texts, self.config, teacher=teacher)
         step.touches_all = self.processes.count > 1
         sharded = run.shard and self.processes.count > 1
         self.step_module: nn.Module = (

@@ -46,7 +46,8 @@ LABELS = "pseudo_labels.json"
 TEACHER = Path("pretrained", "nanodet", "weights.safetensors")
 
 LEAST_SCORE = 0.35
-"""Of a detector's boxes; from there on .76 of those of NanoDet-g are right."""
+"""Of a detector's boxes; of those of NanoDet-g .6 are right from there on, see
+docs/pseudo_labels.md."""
 
 
 def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource]:
