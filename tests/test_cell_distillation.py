@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from glee.config import ObjectDecoderConfig
 from glee.model.heads import Heads
-from glee.model.interfaces import CellQueries
+from glee.model.interfaces import CellQueries, FeaturePyramid
 from glee.training.cell_distillation import DenseLabels, DenseTeacher, cell_distillation
 from glee.training.config import CriterionConfig
 
@@ -11,7 +12,7 @@ from glee.training.config import CriterionConfig
 class Numbered(nn.Module):
     """A detector that says of each cell its number, finest level first."""
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, _: FeaturePyramid) -> tuple[Tensor, Tensor]:
         height, width = pixels.shape[2:]
         count = sum((height // s) * (width // s) for s in (8, 16, 32))
         scores = torch.arange(count, dtype=torch.float32)[None, :, None]
@@ -20,7 +21,7 @@ class Numbered(nn.Module):
 
 
 def test_labels_come_coarsest_level_first_with_boxes_in_shares_of_the_image() -> None:
-    labels = DenseTeacher(Numbered(), ("thing",))(torch.zeros(1, 3, 32, 64))
+    labels = DenseTeacher(Numbered(), ("thing",))(torch.zeros(1, 3, 32, 64), FeaturePyramid(()))
 
     # 4 x 8 cells of stride 8, then 2 x 4 of 16, then 1 x 2 of 32.
     numbers = labels.scores[0, :, 0].int().tolist()
@@ -31,7 +32,7 @@ def test_labels_come_coarsest_level_first_with_boxes_in_shares_of_the_image() ->
 @pytest.fixture
 def heads() -> Heads:
     torch.manual_seed(0)
-    heads = Heads(4)
+    heads = Heads(4, ObjectDecoderConfig())
     with torch.no_grad():
         heads.similarity.weight.copy_(torch.eye(4))
     return heads
@@ -45,7 +46,8 @@ def losses_of(heads: Heads, score: float, logit: float) -> dict[str, Tensor]:
     cells = CellQueries(content, prior, torch.ones(2, dtype=torch.bool))
     labels = DenseLabels(torch.tensor([[[score]]]), torch.tensor([[[0.5, 0.5, 0.5, 0.5]]]))
     classes = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
-    return cell_distillation(cells, classes, heads, labels, CriterionConfig())
+    boxes = (heads.box(content) + prior).sigmoid()
+    return cell_distillation(cells, boxes, classes, heads, labels, CriterionConfig())
 
 
 def test_a_cell_that_says_what_the_detector_says_has_nothing_to_learn(heads: Heads) -> None:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from glee.config import ObjectDecoderConfig
 from glee.data.targets import Targets
 from glee.model.heads import Heads
 from glee.model.interfaces import CellQueries
@@ -77,7 +78,7 @@ def test_a_cell_within_two_objects_stands_for_the_one_it_overlaps_more() -> None
 @pytest.fixture
 def heads() -> Heads:
     torch.manual_seed(0)
-    return Heads(8)
+    return Heads(8, ObjectDecoderConfig())
 
 
 @pytest.fixture
@@ -85,6 +86,10 @@ def cells() -> CellQueries:
     torch.manual_seed(0)
     logits = torch.cat([CENTRES, torch.full((4, 2), 0.25)], dim=1).logit()
     return CellQueries(torch.randn(1, 4, 8), logits, VALID)
+
+
+def boxes_of(cells: CellQueries, heads: Heads) -> Tensor:
+    return (heads.box(cells.content) + cells.box_logits).sigmoid()
 
 
 def test_what_an_image_says_nothing_of_is_not_denied(heads: Heads, cells: CellQueries) -> None:
@@ -95,7 +100,7 @@ def test_what_an_image_says_nothing_of_is_not_denied(heads: Heads, cells: CellQu
         exhaustive=torch.tensor([False, False]),
     )
 
-    losses = cell_losses(cells, classes, heads, [nothing], config)
+    losses = cell_losses(cells, boxes_of(cells, heads), classes, heads, [nothing], config)
 
     assert losses["cells_semantic"] == 0
 
@@ -106,7 +111,9 @@ def test_only_marked_images_teach_confidence(heads: Heads, cells: CellQueries) -
     marked = Targets(labels=plain.labels, boxes_cxcywh=plain.boxes_cxcywh, marked=True)
 
     without, with_mark = (
-        cell_losses(cells, classes, heads, [truth], config)["cells_confidence"]
+        cell_losses(cells, boxes_of(cells, heads), classes, heads, [truth], config)[
+            "cells_confidence"
+        ]
         for truth in (plain, marked)
     )
 
@@ -118,7 +125,8 @@ def test_no_objects_teach_no_boxes_but_have_a_gradient(heads: Heads, cells: Cell
     nothing = Targets(labels=torch.zeros(0, dtype=torch.int64), boxes_cxcywh=torch.zeros(0, 4))
     config = CriterionConfig(cells_per_object=2)
 
-    losses = cell_losses(cells, torch.randn(1, 2, 8), heads, [nothing], config)
+    boxes = boxes_of(cells, heads)
+    losses = cell_losses(cells, boxes, torch.randn(1, 2, 8), heads, [nothing], config)
     torch.stack(list(losses.values())).sum().backward()
 
     assert losses["cells_box_l1"] == losses["cells_box_giou"] == 0

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from glee.config import tiny
 from glee.model.build import build_glee
@@ -64,12 +65,29 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
         load_compact([path])
 
 
-def test_files_of_different_networks_are_refused(tmp_path: Path) -> None:
+def test_files_that_make_up_no_network_are_refused(tmp_path: Path) -> None:
     _, files = save_parts(tmp_path)
-    other = replace(tiny(), norm_groups=4)
-    save_compact(files[1], other, {})
+    save_compact(files[1], tiny(), {})
 
-    with pytest.raises(ValueError, match="belong to different networks"):
+    with pytest.raises(ValueError, match="weights do not fit the network; missing"):
+        load_compact(files)
+
+
+def test_the_first_file_says_what_network_it_is(tmp_path: Path) -> None:
+    weights, files = save_parts(tmp_path)
+    text = {name: value for name, value in weights.items() if name.startswith(TEXT)}
+    own = replace(tiny(), resize=replace(tiny().resize, shortest=64))
+    save_compact(files[0], own, text, whole=(TEXT,))
+
+    assert load_compact(files).config == own
+
+
+def test_a_network_of_unknown_parts_is_refused(tmp_path: Path) -> None:
+    _, files = save_parts(tmp_path)
+    tensors = load_file(files[0])
+    save_file(tensors, files[0], {"format": "glee-compact-1", "config": '{"eyes": 3}'})
+
+    with pytest.raises(ValueError, match=r"is of an unknown network: .*eyes"):
         load_compact(files)
 
 

@@ -1,5 +1,5 @@
+from copy import deepcopy
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from glee.config_json import config_from_dict, config_to_dict
 from glee.inference.preprocess import normalise
 from glee.model.backbones.efficientnet import EfficientNet, InvertedResidual, PaddedConv
 from glee.model.build import build_glee
+from glee.model.interfaces import FeaturePyramid
 from glee.model.neck import Neck
 from make_nano_start import convert_efficientnet, nano_start
 
@@ -190,34 +191,59 @@ def test_the_nano_configuration_survives_json() -> None:
 
 
 @torch.no_grad()
-def test_a_top_down_neck_tells_finer_levels_of_coarser_ones(trunk: EfficientNet) -> None:
-    config = replace(tiny(), backbone=CONFIG, top_down=True)
-    pyramid = trunk(torch.randn(1, 3, 64, 96))
-    torch.manual_seed(0)
-    necks = [Neck(replace(config, top_down=top_down)) for top_down in (True, False)]
-    necks[1].load_state_dict(necks[0].state_dict())
+def test_finer_levels_read_the_coarsest_map(trunk: EfficientNet) -> None:
+    config = replace(tiny(), backbone=CONFIG, coarse_context=True)
+    pyramid, pixels = trunk(torch.randn(1, 3, 64, 96)), torch.zeros(1, 3, 64, 96)
+    neck = Neck(config)
 
-    joined, alone = (neck(pyramid, torch.zeros(1, 3, 64, 96)) for neck in necks)
+    read = neck(pyramid, pixels)
+    for projection in neck.context:
+        nn.init.zeros_(projection.weight)
+    unread = neck(pyramid, pixels)
 
-    sizes = [h * w for h, w in joined.shapes]
-    levels = [
-        [
-            cells.transpose(1, 2).unflatten(2, shape)
-            for cells, shape in zip(parts, joined.shapes, strict=True)
-        ]
-        for parts in (joined.cells.split(sizes, 1), alone.cells.split(sizes, 1))
+    # Levels of strides 8, 16, 32 and 64: the first two read what the third is made of.
+    sizes = [h * w for h, w in read.shapes]
+    changes = [
+        (a - b).abs().amax().item()
+        for a, b in zip(read.cells.split(sizes, 1), unread.cells.split(sizes, 1), strict=True)
     ]
-    for (fine, coarse), plain in zip(pairwise(levels[0]), levels[1], strict=False):
-        enlarged = F.interpolate(coarse, size=fine.shape[2:], mode="bilinear")
-        torch.testing.assert_close(fine, plain + enlarged)
-    torch.testing.assert_close(levels[0][-1], levels[1][-1])
+    assert [change > 0 for change in changes] == [True, True, False, False]
+
+
+@torch.no_grad()
+def test_cells_know_their_places_and_colours_by_themselves(trunk: EfficientNet) -> None:
+    torch.manual_seed(0)
+    neck = Neck(replace(tiny(), backbone=CONFIG, coarse_context=True))
+    pyramid = trunk(torch.zeros(1, 3, 64, 64))
+    black = torch.zeros(1, 3, 64, 64)
+    half_red = black.clone()
+    half_red[:, 0, :, 32:] = 1
+    plain = neck(pyramid, half_red).cells
+    nn.init.normal_(neck.looks.layers[-1].weight)
+
+    seen, unseen = neck(pyramid, half_red).cells, neck(pyramid, black).cells
+
+    assert not torch.equal(plain, unseen)
+    changed = (seen - unseen).abs().amax(dim=(0, 2)) > 0
+    # The first level has 8 x 8 cells; those of its right half are red.
+    assert changed[:64].view(8, 8).all(dim=0).tolist() == [False] * 4 + [True] * 4
+    # Nothing but its place tells one black cell of a level from another.
+    added = (unseen - neck_without(neck, pyramid, black))[0, :64]
+    assert torch.cdist(added, added).fill_diagonal_(1).min() > 0
+
+
+def neck_without(neck: Neck, pyramid: FeaturePyramid, pixels: Tensor) -> Tensor:
+    """Return the cells of a neck that does not look."""
+    blind = deepcopy(neck)
+    nn.init.zeros_(blind.looks.layers[-1].weight)
+    return blind(pyramid, pixels).cells
 
 
 def small_nano() -> GleeConfig:
     """Return a network of the kinds of parts that nano has, all of them small."""
     text = MiniLmConfig(width=16, num_layers=1, num_heads=2, mlp_width=32)
     marks = VisualPromptConfig(template_size=64, max_points=16, negative_points=True)
-    return replace(tiny(), backbone=CONFIG, text=text, visual_prompts=marks, top_down=True)
+    return replace(tiny(), backbone=CONFIG, text=text, visual_prompts=marks, coarse_context=True)
 
 
 def test_a_network_of_small_encoders_takes_every_kind_of_prompt(image: NDArray[np.uint8]) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from glee import Instances, Predictor, Prompts
+from glee.config import tiny
 from glee.data.shapes import Shape, draw_clip
+from glee.model.build import build_glee
 from glee.model.glee import GLEE
+from glee.ops.boxes import pairwise_iou
 from glee.ops.exclusive import render_exclusive
 from glee.ops.masks import render_masks
 from glee.tracking.config import TrackerConfig
@@ -384,3 +388,27 @@ def test_released_mistakes_of_boxes_can_be_repeated(
     shrink = [geometry.content[axis] / geometry.padded[axis] for axis in (1, 0, 1, 0)]
     assert min(shrink) < 1
     torch.testing.assert_close(wrong.boxes, right.boxes * torch.tensor(shrink))
+
+
+def near_network() -> Predictor:
+    """A network to which it counts where a mark is, and nothing else."""
+    torch.manual_seed(0)
+    decoder = replace(tiny().object_decoder, cell_reach=True, relative_boxes=True, mark_places=True)
+    model = build_glee(replace(tiny(), object_decoder=decoder, coarse_context=True))
+    for weight in (model.heads.box.layers[-1].weight, model.heads.similarity.weight):
+        torch.nn.init.zeros_(weight)
+    return Predictor(model)
+
+
+def test_where_places_count_an_object_is_looked_for_where_it_was(frames: list[Picture]) -> None:
+    follower = MarkFollower(near_network())
+    follower.mark(frames[0], Prompts(boxes=[(11, 11, 29, 29), (40, 5, 60, 15)]))
+
+    found = follower.step(frames[1])
+
+    iou = pairwise_iou(found.boxes, torch.tensor([[11.0, 11, 29, 29], [40, 5, 60, 15]]))
+    assert iou.diagonal().min() > 0.8
+    state = follower.state()
+    wrong = Snapshot({**state.values, "last": {"1": [0, 0, 1]}}, state.tensors)
+    with pytest.raises(ValueError, match="'last' must hold boxes"):
+        follower.restore(wrong)

@@ -14,7 +14,7 @@ from glee.model.layers.position import (
     encode_sine,
     inverse_sigmoid,
 )
-from glee.model.query_selection import QuerySelection, prior_boxes
+from glee.model.query_selection import prior_boxes
 from glee.model.visual_prompts import choose_points, resize_aligned, template_window
 
 
@@ -65,7 +65,7 @@ def test_prior_boxes_double_with_each_finer_level_and_avoid_the_border() -> None
 
 @torch.no_grad()
 def test_masks_of_kernels_are_those_of_projected_features() -> None:
-    heads, features = Heads(8), torch.randn(1, 8, 3, 4)
+    heads, features = Heads(8, ObjectDecoderConfig()), torch.randn(1, 8, 3, 4)
     queries = torch.randn(1, 5, 8)
 
     ours = mask_logits(heads(queries, torch.zeros(1, 5, 4), torch.randn(1, 2, 8)), features)
@@ -164,21 +164,3 @@ def test_coarse_prior_boxes_double_with_each_coarser_level() -> None:
     # The first cell of sixty is centred at 1/120, nearer to the border than boxes may be.
     assert valid.all()
     assert logits.sigmoid()[1, 0].item() == pytest.approx(0.01)
-
-
-def test_the_peaks_of_scores_become_queries_before_their_neighbours() -> None:
-    size = ObjectDecoderConfig(num_queries=2, num_heads=1, peaks_first=True)
-    selection, heads = QuerySelection(2, size), Heads(2)
-    with torch.no_grad():
-        selection.project.weight.copy_(torch.eye(2))
-        selection.project.bias.zero_()
-        heads.similarity.weight.copy_(torch.eye(2))
-    # A hill of three cells, and a lower one far away; norms leave only the signs, so that the
-    # scores are those of the angle to the name.
-    angle = torch.tensor([0.0, 0.0, 0.6, 0.7, 0.6, 0.0, 0.0, 0.4, 0.0])
-    cells = torch.stack([angle, -angle], dim=1)[None]
-    selection.norm = torch.nn.Identity()  # type: ignore[assignment]
-
-    chosen = selection(cells, ((1, 9),), torch.tensor([[[1.0, 0.0]]]), heads, by_confidence=False)
-
-    assert sorted(chosen.index[0].tolist()) == [3, 7]

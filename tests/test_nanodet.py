@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from glee.config import CspConfig
+from glee.model.backbones.csp import CspNet
 from glee.ops.boxes import pairwise_iou, suppress_overlaps
 from glee.training.nanodet import (
     COCO_NAMES,
     NanoDet,
     NanoDetHead,
+    NanoDetOnPyramid,
     convert_nanodet,
     decode_boxes,
     detect,
@@ -157,3 +160,24 @@ def test_weights_that_are_no_teacher_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"{}")
     with pytest.raises(ValueError, match="no safetensors file"):
         load_teacher(path)
+
+
+@torch.no_grad()
+def test_the_last_layer_reads_the_maps_of_an_encoder_that_has_the_towers(teacher: NanoDet) -> None:
+    encoder = CspNet(replace(CONFIG, has_towers=True)).eval()
+    encoder.load_state_dict(
+        teacher.encoder.state_dict()
+        | {
+            name.replace("towers.", "towers.towers.")
+            .replace(".weight", ".conv.weight")
+            .replace(".bias", ".conv.bias"): value
+            for name, value in teacher.head.state_dict().items()
+            if name.startswith("towers.")
+        }
+    )
+    pixels = torch.randn(2, 3, 64, 96)
+
+    shared = NanoDetOnPyramid(teacher.head, (8, 8, 8))(pixels, encoder(pixels))
+
+    for own, whole in zip(shared, teacher(pixels), strict=True):
+        torch.testing.assert_close(own, whole)

@@ -33,6 +33,8 @@ from glee.model.text.clip import encode_texts
 from glee.model.text.minilm import MiniLmText
 from glee.model.text.tokenizer import wordpiece_tokenizer
 from glee.model.weights import check_fit, list_names, model_from_weights, save_weights
+from glee.training.nanodet import COCO_NAMES
+from nano_start_cells import project_names, start_cells
 
 ORIGIN = (
     "EfficientNet-Lite0, NanoDet-g and all-MiniLM-L6-v2, all Apache-2.0; all else initial, "
@@ -45,6 +47,9 @@ PHOTOS_MEASURED = 32
 # Factor of the first similarities, and logit of the first confidences.
 SMALL, RARE = 0.3, -4.0
 NORM_EPS = 1e-3
+# Residual branches, and their last layers.
+BRANCHES = ("early_fusion.", "pixel_decoder.layers.", "object_decoder.layers.", "heads.mask.")
+ADDERS = ("early_fusion.out.", "attention.out.", ".feed_forward.reduce.", "heads.mask.layers.2.")
 # The published trunk reads (x - 127) / 128.
 TRUNK_MEAN, TRUNK_STD = 127.0, 128.0
 
@@ -119,8 +124,9 @@ def even_out(weights: Tensors, config: GleeConfig, photos: Sequence[Path]) -> Te
         torch.cat([each[level].flatten(2) for each in maps], dim=2).std(dim=(0, 2)).clamp(min=1e-3)
         for level in range(len(maps[0]))
     ]
-    readers = {"neck.lateral.conv": spread[0], "neck.coarser.0.conv": spread[-1]}
-    readers |= {f"neck.levels.{n}.conv": each for n, each in enumerate(spread[1:])}
+    readers = {"neck.lateral.conv": spread[0], "neck.coarser.0": spread[-1]}
+    readers |= {f"neck.levels.{n}": each for n, each in enumerate(spread[1:])}
+    readers |= {f"neck.context.{n}": spread[-1] for n in range(len(spread) - 2)}
     readers |= {f"template_encoder.levels.{n}": each for n, each in enumerate(spread[1:])}
     scaled = {f"{n}.weight": weights[f"{n}.weight"] / s[:, None, None] for n, s in readers.items()}
     return weights | scaled
@@ -157,9 +163,29 @@ def nano_start(config: GleeConfig, encoders: Tensors, *, seed: int) -> Tensors:
     check_fit(config, weights)
     # Nearly all that is predicted should be denied; without this the first steps only learn that.
     weights["heads.similarity.weight"] *= SMALL
+    # What is to be learned later adds nothing yet: cells are what the encoders see, masks are
+    # ellipses, and queries are the cells that they come from.
+    for name in weights:
+        if name.startswith(BRANCHES) and any(part in name for part in ADDERS):
+            weights[name].zero_()
     confidence = [name for name in weights if name.startswith("heads.confidence.")]
     weights[confidence[-1]].fill_(RARE)
     return weights
+
+
+@torch.no_grad()
+def teach_start(
+    weights: Tensors, config: GleeConfig, pretrained: Path, photos: Sequence[Path]
+) -> Tensors:
+    """Return the weights with cells that start as NanoDet-g's predictions."""
+    text = model_from_weights(config, weights).text_encoder
+    tokenizer = wordpiece_tokenizer()
+    classes = weights["backbone.concepts.embeddings"]
+    names = torch.stack([own.mean(0) for own in encode_texts(text, tokenizer, list(COCO_NAMES))])
+    known = torch.cat([names, classes[classes.any(1)] * names.norm(dim=1).mean()])
+    weights["text_projection.weight"] = project_names(known, config.width)
+    pixels = [preprocess(load_image(photo), config.resize)[0][None] for photo in photos]
+    return start_cells(config, weights, _read(pretrained / "nanodet"), pixels, names)
 
 
 def _convolutions(config: EfficientNetConfig) -> Iterator[tuple[str, str]]:
@@ -257,6 +283,7 @@ def main() -> None:
     )
     photos = sorted(options.photos.glob("*.jpg"))[:PHOTOS_MEASURED]
     weights = even_out(weights, config, photos)
+    weights = teach_start(weights, config, options.pretrained, photos)
     save_weights(options.out, config, weights, origin=ORIGIN.format(seed=options.seed))
     print(f"{options.out}: {sum(value.numel() for value in weights.values()):,} numbers")
 

@@ -135,7 +135,8 @@ class EfficientNetConfig:
 class CspConfig:
     """Size of a cross-stage partial network (arXiv:1911.11929), as in NanoDet-g by default.
 
-    With `has_neck` its maps but the finest exchange what they hold and get `neck_width` channels.
+    With `has_neck` its maps but the finest exchange what they hold and get `neck_width` channels;
+    with `has_towers` as many follow that have passed one more convolution of their level.
     """
 
     kind: Literal["csp"] = "csp"
@@ -143,6 +144,11 @@ class CspConfig:
     depths: tuple[int, ...] = (1, 2, 2, 3)
     neck_width: int = 128
     has_neck: bool = False
+    has_towers: bool = field(default=False, metadata=ADDED_LATER)
+
+    def __post_init__(self) -> None:
+        if self.has_towers and not self.has_neck:
+            raise ValueError("backbone.has_towers needs backbone.has_neck, whose maps towers read")
 
     @property
     def stage_widths(self) -> tuple[int, ...]:
@@ -153,7 +159,9 @@ class CspConfig:
     def out_widths(self) -> tuple[int, ...]:
         """Channels of the pyramid's maps, finest first."""
         first, *others = self.stage_widths
-        return (first, *(self.neck_width if self.has_neck else width for width in others))
+        if not self.has_neck:
+            return self.stage_widths
+        return (first, *(self.neck_width * (1 + self.has_towers) for _ in others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +188,7 @@ class PairConfig:
 
     kind: Literal["pair"] = "pair"
     words: EfficientNetConfig = field(default_factory=EfficientNetConfig)
-    places: CspConfig = field(default_factory=lambda: CspConfig(has_neck=True))
+    places: CspConfig = field(default_factory=lambda: CspConfig(has_neck=True, has_towers=True))
     concepts: ConceptsConfig = field(default_factory=ConceptsConfig)
 
     @property
@@ -296,8 +304,14 @@ class ObjectDecoderConfig:
     `coarse_priors` it doubles with each coarser level, as the cells do; without, it doubles with
     each finer one, as the released weights were trained. Similarities are multiplied by
     `similarity_scale`: products of two long vectors, they otherwise change by whole units in a
-    step of training. With `peaks_first` cells that score more than their neighbours become
-    queries before others, where several cells of an object are taught its name.
+    step of training.
+
+    Three choices let a network learn from few images. With `cell_reach` cells say how far their
+    object reaches to each side, in cells, by a head of their own, and a cell whose box a better
+    one covers becomes a query only after all others (DDQ, arXiv:2303.12776). With
+    `relative_boxes` layers move a box by shares of its sides. With `box_masks` a mask starts from
+    an ellipse in its box. With `mark_places` it also counts where a mark is, not only what is
+    seen there.
     """
 
     num_layers: int = 9
@@ -307,7 +321,10 @@ class ObjectDecoderConfig:
     mlp_width: int = 2048
     coarse_priors: bool = field(default=False, metadata=ADDED_LATER)
     similarity_scale: float = field(default=1.0, metadata=ADDED_LATER)
-    peaks_first: bool = field(default=False, metadata=ADDED_LATER)
+    cell_reach: bool = field(default=False, metadata=ADDED_LATER)
+    relative_boxes: bool = field(default=False, metadata=ADDED_LATER)
+    box_masks: bool = field(default=False, metadata=ADDED_LATER)
+    mark_places: bool = field(default=False, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,8 +361,9 @@ class GleeConfig:
     of pyramid levels in the decoders, `norm_groups` the groups of its group norms. With
     `project_levels` the backbone's maps but the finest are projected to `width` and one coarser
     level is added; without it all maps are used as they are. The finest map always feeds the
-    mask features. With `top_down` each level also receives what the coarser ones hold. Networks
-    without `visual_prompts` take text only.
+    mask features. With `coarse_context` each level also reads the coarsest map, and its cells are
+    left to be normalised one by one: how strong a map is, tells. Networks without
+    `visual_prompts` take text only.
     """
 
     backbone: BackboneConfig = field(default_factory=ResNetConfig)
@@ -359,7 +377,7 @@ class GleeConfig:
     num_levels: int = 4
     norm_groups: int = 32
     project_levels: bool = True
-    top_down: bool = field(default=False, metadata=ADDED_LATER)
+    coarse_context: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         _require_positive("", self)
@@ -368,6 +386,8 @@ class GleeConfig:
             _require_multiple("width", self.width, f"{name}.num_heads", heads)
         _require_multiple("width", self.width, "norm_groups", self.norm_groups)
         _require_multiple("width", self.width, "the sines and cosines of two axes", 4)
+        if self.object_decoder.mark_places and not self.object_decoder.cell_reach:
+            raise ValueError("object_decoder.mark_places needs object_decoder.cell_reach")
         maps = len(self.backbone.out_widths)
         if maps != self.num_levels:
             raise ValueError(
@@ -379,6 +399,8 @@ class GleeConfig:
                 f"visual_prompts.num_levels ({self.visual_prompts.num_levels}) must be at most "
                 f"num_levels ({self.num_levels})"
             )
+        if self.coarse_context and not self.project_levels:
+            raise ValueError("coarse_context needs project_levels, which it adds to")
         if not self.project_levels and set(self.backbone.out_widths) != {self.width}:
             raise ValueError(
                 f"without project_levels the backbone's maps must have width {self.width}, "
@@ -395,7 +417,7 @@ def nano() -> GleeConfig:
             inner_width=512, num_heads=4, dropout=0.0, reads_padding=False
         ),
         pixel_decoder=PixelDecoderConfig(
-            num_layers=2, num_heads=4, num_points=2, mlp_width=256, mask_kernel=1
+            num_layers=1, num_heads=4, num_points=2, mlp_width=256, mask_kernel=1
         ),
         visual_prompts=VisualPromptConfig(template_size=128, max_points=128, negative_points=True),
         object_decoder=ObjectDecoderConfig(
@@ -403,13 +425,16 @@ def nano() -> GleeConfig:
             num_queries=100,
             num_heads=4,
             mlp_width=256,
-            coarse_priors=True,
             similarity_scale=0.1,
+            cell_reach=True,
+            relative_boxes=True,
+            box_masks=True,
+            mark_places=True,
         ),
         resize=ResizeConfig(shortest=384, longest=384),
         width=128,
         norm_groups=16,
-        top_down=True,
+        coarse_context=True,
     )
 
 

@@ -312,7 +312,8 @@ class Predictor:
             text = self._text.vocabulary(prompts.names).prompt
             for start in range(0, len(prompts), most):
                 part = prompts.take(slice(start, start + most))
-                yield PromptBatch(text, remembered=part.visual)
+                near = None if part.near is None else geometry.boxes_to_padded(part.near)
+                yield PromptBatch(text, remembered=part.visual, near=near)
             return
         text = self._text_prompt(prompts)
         if prompts.marks:

@@ -51,6 +51,14 @@ class ImageGeometry:
         xyxy = scale_boxes(cxcywh_to_xyxy(boxes_cxcywh), (scale[0], scale[1]))
         return clip_boxes(xyxy, self.original) if clip else xyxy
 
+    def boxes_to_padded(self, xyxy: Tensor) -> Tensor:
+        """Turn boxes [..., 4] xyxy in pixels of the original into 0..1 of the padded input."""
+        scale = [
+            content / (full * padded)
+            for full, padded, content in zip(self.original, self.padded, self.content, strict=True)
+        ]
+        return scale_boxes(xyxy, (scale[0], scale[1]))
+
     def masks_to_padded(self, masks: Tensor) -> Tensor:
         """Turn masks [N, H, W] bool of the original image into masks [N, *padded] of the input."""
         return resize_masks(masks, resized=self.resized, padded=self.padded)

@@ -17,11 +17,14 @@ class Remembered:
     names    what the objects may be called, which labels index
     visual   tokens, one row for each object
     network  fingerprint of the network that it is for
+    near     [P, 4] where the objects are to be looked for first, xyxy in pixels of the image; None
+             if anywhere. Read by networks to which places count, such as nano
     """
 
     names: tuple[str, ...]
     visual: VisualTokens
     network: str
+    near: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.visual.valid)
@@ -34,12 +37,14 @@ class Remembered:
         visual = self.visual
         points = tuple(level[rows] for level in visual.points)
         tokens = VisualTokens(visual.template[rows], points, visual.valid[rows])
-        return Remembered(self.names, tokens, self.network)
+        near = None if self.near is None else self.near[rows]
+        return Remembered(self.names, tokens, self.network, near)
 
 
 def join_remembered(parts: Sequence[Remembered]) -> Remembered:
     """Put marked objects together, which may have been marked on different images.
 
+    They are then looked for anywhere.
     Raises ValueError for objects of other names or of another network than the first.
     """
     first = parts[0]

@@ -52,25 +52,33 @@ def save_compact(
 def load_compact(paths: Sequence[Path]) -> GLEE:
     """Return the network whose weights lie in several files, in evaluation mode, in float32.
 
+    The first file says what network it is; the others may have been written for an earlier one
+    that shares their part.
     Raises FileNotFoundError for a file that is not there, ValueError if one is damaged, not in
-    this format or of another network, or if they do not make up a network.
+    this format, or if they do not make up that network.
     """
-    configs, weights = [], dict[str, Tensor]()
-    for path in paths:
-        config, own, _ = _read(path)
-        configs.append(config)
-        weights |= own
-    if any(config != configs[0] for config in configs):
-        raise ValueError(f"{', '.join(map(str, paths))} belong to different networks")
-    return model_from_weights(configs[0], weights)
+    metadata, weights = _read(paths[0])
+    try:
+        config = config_from_dict(GleeConfig, json.loads(metadata["config"]))
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{paths[0]} is of an unknown network: {error}") from error
+    for path in paths[1:]:
+        weights |= _read(path)[1]
+    return model_from_weights(config, weights)
+
+
+def read_compact(path: Path) -> dict[str, Tensor]:
+    """Return the weights of one file, in float32; raises as `load_compact`."""
+    return _read(path)[1]
 
 
 def read_origin(path: Path) -> str:
     """Return where the weights of a file come from; raises as `load_compact`."""
-    return _read(path)[2]
+    return _read(path)[0].get("origin", "")
 
 
-def _read(path: Path) -> tuple[GleeConfig, dict[str, Tensor], str]:
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return what a file says about itself, and its weights."""
     if not path.is_file():
         raise FileNotFoundError(f"weights not found: {path}")
     try:
@@ -78,7 +86,6 @@ def _read(path: Path) -> tuple[GleeConfig, dict[str, Tensor], str]:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise ValueError(f"it says {metadata.get('format')!r} for its format")
-            config = config_from_dict(GleeConfig, json.loads(metadata["config"]))
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is not in the format {FORMAT}, or damaged: {error}") from error
@@ -87,7 +94,7 @@ def _read(path: Path) -> tuple[GleeConfig, dict[str, Tensor], str]:
         for name, value in stored.items()
         if not name.endswith(SCALE)
     }
-    return config, weights, metadata.get("origin", "")
+    return metadata, weights
 
 
 def _unpack(value: Tensor, scale: Tensor | None) -> Tensor:

@@ -1,12 +1,16 @@
 """The network: images and prompts in, objects out."""
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glee.config import GleeConfig
 from glee.model.early_fusion import EarlyFusion
-from glee.model.heads import Heads
+from glee.model.heads import Heads, add_coordinates
 from glee.model.interfaces import (
+    CellQueries,
     ExtraQueries,
     GleeOutputs,
     ImageFeatures,
@@ -14,6 +18,7 @@ from glee.model.interfaces import (
     TextTokens,
     VisualTokens,
 )
+from glee.model.mark_places import MarkPlaces
 from glee.model.neck import Neck
 from glee.model.object_decoder import Guides, ObjectDecoder, join_queries
 from glee.model.pixel_decoder import PixelDecoder
@@ -21,6 +26,14 @@ from glee.model.query_selection import QuerySelection
 from glee.model.text.clip import pool_tokens
 from glee.model.text.encoder import TextEncoder
 from glee.model.visual_prompts import PointSampler, TemplateEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Marked objects: what is seen there, and where they are, if that is to count."""
+
+    tokens: VisualTokens | None
+    places: MarkPlaces | None
 
 
 class GLEE(nn.Module):
@@ -42,7 +55,7 @@ class GLEE(nn.Module):
         self.pixel_decoder = PixelDecoder(config)
         self.query_selection = QuerySelection(config.width, config.object_decoder)
         self.object_decoder = ObjectDecoder(config)
-        self.heads = Heads(config.width, config.object_decoder.similarity_scale)
+        self.heads = Heads(config.width, config.object_decoder)
         nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(
@@ -98,14 +111,17 @@ class GLEE(nn.Module):
             levels = tuple(level.to(dtype) for level in levels)
             visual = self._encode_points(template, levels, prompts, generator)
             text, mask_features = prompts.text.to(dtype), mask_features.to(dtype)
-            return self._decode(levels, mask_features, text, visual, every_layer, extra)
+            if self.heads.ellipse is not None:
+                mask_features = add_coordinates(mask_features)
+            marks = self._read_marks(prompts, visual)
+            return self._decode(levels, mask_features, text, marks, every_layer, extra)
 
     def _decode(
         self,
         levels: tuple[Tensor, ...],
         mask_features: Tensor,
         text: TextTokens,
-        visual: VisualTokens | None,
+        marks: Marks,
         every_layer: bool,
         extra: ExtraQueries | None,
     ) -> GleeOutputs:
@@ -118,10 +134,13 @@ class GLEE(nn.Module):
             shapes,
             text.classes,
             self.heads,
-            by_confidence=visual is not None and text.guides is None,
+            by_confidence=marks.tokens is not None and text.guides is None,
+            places=marks.places,
         )
         queries = join_queries(selected.content.detach(), selected.box_logits.detach(), extra)
-        states = self.object_decoder(queries, (memory, shapes), self.heads, _guides(text, visual))
+        states = self.object_decoder(
+            queries, (memory, shapes), self.heads, _guides(text, marks.tokens)
+        )
         sources = [(queries.content, queries.boxes), *((s.hidden, s.boxes) for s in states)]
         predicted = [
             self.heads(x, boxes, text.classes)
@@ -132,11 +151,23 @@ class GLEE(nn.Module):
             cells = selected.cells
             proposals = self.heads(selected.content, selected.box_logits.sigmoid(), text.classes)
         count = 0 if extra is None else extra.content.shape[1]
-        *auxiliary, final = (each.split(count)[1] for each in predicted)
+        own = (each.split(count)[1] for each in predicted)
+        *auxiliary, final = own if marks.places is None else map(marks.places.weigh, own)
         further = () if extra is None else tuple(each.split(count)[0] for each in predicted)
         return GleeOutputs(
-            final, mask_features, visual, tuple(auxiliary), proposals, further, cells
+            final, mask_features, marks.tokens, tuple(auxiliary), proposals, further, cells
         )
+
+    def unread_cells(self, image: ImageFeatures) -> CellQueries:
+        """Return all cells as the queries that they would become without prompt and context.
+
+        They are those of `detect` as long as early fusion and the pixel decoder add nothing to the
+        cells, as before a training that first teaches the cells alone.
+        """
+        cells = self.early_fusion.image_norm(image.cells)
+        cells = F.layer_norm(cells, cells.shape[-1:])
+        levels = cells.split([h * w for h, w in image.shapes], dim=1)
+        return self.query_selection.cells(torch.cat(levels[::-1], dim=1), image.shapes[::-1])
 
     def project_text(self, ids: Tensor, valid: Tensor) -> Tensor:
         """Return the tokens [K, T, C] of texts, ids and valid [K, T], at the network's width."""
@@ -169,6 +200,16 @@ class GLEE(nn.Module):
         with torch.no_grad():  # the image encoder learns from whole images only
             pyramid = self.backbone(crops)
         return self.template_encoder(pyramid).repeat_interleave(prompts.frames, dim=0)
+
+    def _read_marks(self, prompts: PromptBatch, tokens: VisualTokens | None) -> Marks:
+        """Return what is known of the marked objects."""
+        if not self.config.object_decoder.mark_places:
+            return Marks(tokens, None)
+        if prompts.near is not None:
+            return Marks(tokens, MarkPlaces.near(prompts.near))
+        if prompts.regions is None:
+            return Marks(tokens, None)
+        return Marks(tokens, MarkPlaces.of(prompts.regions, prompts.frames))
 
     def _encode_points(
         self,

@@ -3,9 +3,20 @@
 import torch
 from torch import Tensor, nn
 
+from glee.config import ObjectDecoderConfig
 from glee.model.interfaces import ObjectOutputs
 from glee.model.layers.mlp import MLP
-from glee.model.layers.position import inverse_sigmoid
+from glee.model.layers.position import cell_centres, inverse_sigmoid
+
+MOST_GROWTH = 3.0
+"""Largest change of a size, as a logarithm."""
+
+ELLIPSE_LOGIT, ELLIPSE_REACH = 3.0, 1.4
+"""Of an ellipse's centre; and the square of its radius, in halves of the box, where the logit is
+zero."""
+
+LEAST_SIDE = 0.01
+"""Sides of a box that an ellipse is made of, in shares of the image's."""
 
 
 class Heads(nn.Module):
@@ -14,9 +25,11 @@ class Heads(nn.Module):
     GLEE (arXiv:2312.09158, section 3.1); boxes and masks as in Mask DINO (arXiv:2206.02777).
     """
 
-    def __init__(self, width: int, similarity_scale: float = 1.0) -> None:
+    def __init__(self, width: int, size: ObjectDecoderConfig) -> None:
         super().__init__()
-        self.similarity_scale = similarity_scale
+        self.similarity_scale = size.similarity_scale
+        self.relative_boxes = size.relative_boxes
+        self.ellipse = Ellipse(width) if size.box_masks else None
         self.norm = nn.LayerNorm(width)
         self.similarity = nn.Linear(width, width, bias=False)
         self.confidence = MLP(width, width, 1)
@@ -36,7 +49,13 @@ class Heads(nn.Module):
 
     def refine(self, x: Tensor, reference: Tensor) -> Tensor:
         """Move boxes `reference` [B, Q, 4] (cxcywh, 0..1) by what x [B, Q, C] says."""
-        return (self.box(x) + inverse_sigmoid(reference)).sigmoid()
+        change = self.box(x)
+        if not self.relative_boxes:
+            return (change + inverse_sigmoid(reference)).sigmoid()
+        shift, growth = change.split(2, dim=-1)
+        centre, sides = reference.split(2, dim=-1)
+        growth = growth.clamp(-MOST_GROWTH, MOST_GROWTH).exp()
+        return torch.cat([centre + shift * sides, sides * growth], dim=-1).clamp(0, 1)
 
     def forward(self, x: Tensor, boxes_cxcywh: Tensor, classes: Tensor) -> ObjectOutputs:
         """Return all predictions.
@@ -51,14 +70,55 @@ class Heads(nn.Module):
         # The mask features pass a last linear layer before the product with the masks' kernels.
         # Applied to the few kernels, it need not be applied to all pixels.
         kernels = self.mask(y)
+        bias = kernels @ self.mask_features.bias
+        kernels = kernels @ self.mask_features.weight
+        if self.ellipse is not None:
+            shape, start = self.ellipse(y, boxes_cxcywh)
+            kernels, bias = torch.cat([kernels, shape], dim=-1), bias + start
         return ObjectOutputs(
             logits=self.class_logits(y, classes),
             confidence=self.confidence(y).squeeze(-1),
             boxes_cxcywh=boxes_cxcywh,
-            kernels=kernels @ self.mask_features.weight,
-            kernel_bias=kernels @ self.mask_features.bias,
+            kernels=kernels,
+            kernel_bias=bias,
             embeddings=x,
         )
+
+
+class Ellipse(nn.Module):
+    """Where a mask is expected before its image is looked at: an ellipse in its box.
+
+    Its logit falls with the square of the distance from the box's centre. That is linear in x, y
+    and their squares, so that these, as four more mask features, and four more numbers of a kernel
+    add it to any mask. Relative coordinates as in CondInst (arXiv:2003.05664, section 3.2) without
+    features of their own for each object.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shape = nn.Linear(width, 2)
+        for parameter in self.shape.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor, boxes_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the kernels [B, Q, 4] and bias [B, Q] of queries x [B, Q, C] and their boxes."""
+        height, reach = self.shape(x).clamp(-MOST_GROWTH, MOST_GROWTH).exp().unbind(-1)
+        height, reach = ELLIPSE_LOGIT * height, ELLIPSE_REACH * reach
+        centre, sides = boxes_cxcywh.detach().split(2, dim=-1)
+        fall = (height / reach)[..., None] * (2 / sides.clamp(min=LEAST_SIDE)) ** 2
+        squares, lines = -fall, 2 * fall * centre
+        bias = height - (fall * centre**2).sum(-1)
+        return torch.cat([squares, lines], dim=-1), bias
+
+
+def add_coordinates(mask_features: Tensor) -> Tensor:
+    """Append what an Ellipse reads to mask features [B, C, h, w]: x^2, y^2, x and y in 0..1."""
+    batch, _, height, width = mask_features.shape
+    if not height:
+        return torch.cat([mask_features, mask_features.new_zeros(batch, 4, 0, 0)], dim=1)
+    places = cell_centres(((height, width),), mask_features).T.unflatten(1, (height, width))
+    coordinates = torch.cat([places**2, places]).expand(batch, -1, -1, -1)
+    return torch.cat([mask_features, coordinates], dim=1)
 
 
 def mask_logits(outputs: ObjectOutputs, mask_features: Tensor) -> Tensor:

@@ -147,6 +147,9 @@ class VisualTokens:
 class PromptBatch:
     """One prompt per image row: text, and either fresh marks or remembered ones, or neither.
 
+    near  [B, 4]  where remembered objects were last, xyxy in 0..1 of the padded image; read by
+                  networks to which it counts where a mark is (`ObjectDecoderConfig.mark_places`)
+
     With `frames` above one the rows are the frames of clips, `frames` in turn of each, and
     `regions` holds one mark per clip, made on its first frame and meant for all of them.
     """
@@ -155,6 +158,7 @@ class PromptBatch:
     regions: Regions | None = None
     remembered: VisualTokens | None = None
     frames: int = 1
+    near: Tensor | None = None
 
     @property
     def num_rows(self) -> int:

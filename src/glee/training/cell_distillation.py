@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glee.model.heads import Heads
-from glee.model.interfaces import CellQueries
+from glee.model.interfaces import CellQueries, FeaturePyramid
 from glee.ops.boxes import scale_boxes, xyxy_to_cxcywh
 from glee.training.config import CriterionConfig
 from glee.training.losses import box_losses
@@ -33,10 +33,11 @@ class DenseLabels:
 
 
 class DenseTeacher(nn.Module):
-    """A detector that reads the same pixels as the network.
+    """A detector that reads the same pixels as the network, or what its image encoder sees there.
 
-    detector  maps pixels [B, 3, H, W] to scores [B, S, K] and boxes [B, S, 4], xyxy in pixels, of
-              the cells of strides 8, 16 and 32, finest first; see nanodet.py
+    detector  maps pixels [B, 3, H, W] and their FeaturePyramid to scores [B, S, K] and boxes
+              [B, S, 4], xyxy in pixels, of the cells of strides 8, 16 and 32, finest first; see
+              nanodet.py
     names     K names that it knows
     """
 
@@ -45,9 +46,9 @@ class DenseTeacher(nn.Module):
         self.detector, self.names = detector.eval().requires_grad_(False), tuple(names)
 
     @torch.no_grad()
-    def forward(self, pixels: Tensor) -> DenseLabels:
+    def forward(self, pixels: Tensor, pyramid: FeaturePyramid) -> DenseLabels:
         """Look at all cells of pixels [B, 3, H, W]."""
-        scores, boxes = self.detector(pixels)
+        scores, boxes = self.detector(pixels, pyramid)
         height, width = pixels.shape[2:]
         counts = [(height // stride) * (width // stride) for stride in reversed(STRIDES)]
         shares = xyxy_to_cxcywh(scale_boxes(boxes, (1 / height, 1 / width)))
@@ -59,6 +60,7 @@ class DenseTeacher(nn.Module):
 
 def cell_distillation(
     cells: CellQueries,
+    boxes: Tensor,
     classes: Tensor,
     heads: Heads,
     labels: DenseLabels,
@@ -67,6 +69,7 @@ def cell_distillation(
     """Compute the losses of all cells that the detector sees, weighted.
 
     cells    of the images, coarsest level first
+    boxes    [B, S, 4]  of all cells, cxcywh in 0..1, see `QuerySelection.place`
     classes  [1, K, C]  the detector's names, encoded
 
     Names: quality focal loss (arXiv:2006.04388, equation 5) with the detector's scores as truth,
@@ -80,8 +83,7 @@ def cell_distillation(
     best = labels.scores.amax(dim=2)
     total = best.sum().clamp(min=1.0)
     known = best >= LEAST_SCORE
-    boxes = (heads.box(content) + cells.box_logits[-count:]).sigmoid()
-    distance, apart = box_losses(boxes[known], labels.boxes_cxcywh[known])
+    distance, apart = box_losses(boxes[:, -count:][known], labels.boxes_cxcywh[known])
     weight = best[known]
     terms = {
         "semantic": config.semantic * (wrong * entropy).sum() / total,

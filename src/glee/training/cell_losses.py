@@ -34,6 +34,7 @@ class CellTargets:
 
 def cell_losses(
     cells: CellQueries,
+    boxes: Tensor,
     classes: Tensor,
     heads: Heads,
     targets: Sequence[Targets],
@@ -42,6 +43,7 @@ def cell_losses(
     """Compute the losses of all cells, weighted.
 
     cells    of the images
+    boxes    [B, S, 4]       of all cells, cxcywh in 0..1, see `QuerySelection.place`
     classes  [B or 1, K, C]  names of the prompt
 
     Each object is taught to the `cells_per_object` cells inside it that already fit it best, and
@@ -53,13 +55,11 @@ def cell_losses(
     content = cells.content.float()
     logits = heads.class_logits(content, classes.float())
     confidence = heads.confidence(content).squeeze(-1)
-    priors = torch.where(cells.valid[:, None], cells.box_logits, torch.zeros_like(cells.box_logits))
-    boxes = (heads.box(content) + priors).sigmoid()
     assigned = [
         assign_cells(
             (logits[row] if not truth.marked else confidence[row, :, None]).detach(),
             boxes[row].detach(),
-            (priors.sigmoid()[:, :2], cells.valid),
+            (cells.box_logits.sigmoid()[:, :2], cells.valid),
             truth,
             config.cells_per_object,
         )

@@ -111,6 +111,8 @@ class OptimizerConfig:
     """AdamW (arXiv:1711.05101) with rates of their own for the pretrained encoders.
 
     backbone, text  factors of the rate; 0 freezes that encoder
+    cells           factor of the rate of what cells are made of and chosen by before they read a
+                    prompt: low where a first stage has taught them
     layer_decay     further factor for each block of a plain vision transformer, counted from the
                     last one (arXiv:2106.08254); 1 for none
     decay_vectors   whether norms, biases and embeddings decay too, as in the released code
@@ -121,6 +123,7 @@ class OptimizerConfig:
     weight_decay: float = 0.05
     backbone: float = 0.1
     text: float = 0.1
+    cells: float = 1.0
     layer_decay: float = 1.0
     decay_vectors: bool = True
     clip_norm: float = 0.01
@@ -131,10 +134,10 @@ class OptimizerConfig:
                 f"rate ({self.rate}) and clip_norm ({self.clip_norm}) must be more than 0, "
                 f"weight_decay ({self.weight_decay}) at least 0"
             )
-        if min(self.backbone, self.text) < 0 or not 0 < self.layer_decay <= 1:
+        if min(self.backbone, self.text, self.cells) < 0 or not 0 < self.layer_decay <= 1:
             raise ValueError(
-                f"backbone ({self.backbone}) and text ({self.text}) must be at least 0, "
-                f"layer_decay ({self.layer_decay}) within 0..1"
+                f"backbone ({self.backbone}), text ({self.text}) and cells ({self.cells}) must be "
+                f"at least 0, layer_decay ({self.layer_decay}) within 0..1"
             )
 
 
@@ -171,6 +174,8 @@ class TrainConfig:
     precision          what most of the network computes in; losses stay in float32
     ema                share of the averaged weights that each step keeps (arXiv:1703.01780); 0
                        keeps no average
+    cells_only         teach the cells alone, each by what the image encoder sees there: many times
+                       faster, and a start for all else; see `GLEE.unread_cells`
     activation_checkpointing  compute the encoder's activations again instead of keeping them
     save_every, log_every, validate_every, picture_every  steps between these; 0 for never
     """
@@ -182,6 +187,7 @@ class TrainConfig:
     accumulate: int = 1
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     ema: float = 0.0
+    cells_only: bool = False
     activation_checkpointing: bool = False
     seed: int = 0
     save_every: int = 1000
@@ -194,3 +200,5 @@ class TrainConfig:
             raise ValueError(
                 f"accumulate ({self.accumulate}) must be at least 1, ema ({self.ema}) within 0..1"
             )
+        if self.cells_only and self.picture_every:
+            raise ValueError("cells_only predicts no objects: picture_every must be 0")

@@ -56,6 +56,9 @@ class Trainer:
         self.device = self.processes.device
         self.model = run.model.to(self.device).train()
         freeze(self.model, self.config.optimizer)
+        if not self.config.optimizer.backbone:
+            # Convolutions read this layout faster. One that learns is left as it was built.
+            self.model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.config.activation_checkpointing:
             recompute_blocks(self.model)
         texts = build_texts(self.model, self.config)
@@ -189,7 +192,8 @@ class Trainer:
             )
         self.log.add(self.run.sources[prepared.source].name, len(batch.truth), losses)
         # The weights are those before the step, which the picture is named by.
-        if last and self.processes.is_main and _is_time(self.step, self.config.picture_every):
+        is_time = last and _is_time(self.step, self.config.picture_every)
+        if is_time and self.processes.is_main and outputs is not None:
             save_picture(self.run.folder, self.step, batch, outputs)
 
     def _after_step(self) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from glee.config import nano
+from glee.config import PairConfig, nano
 from glee.data.corpus.photos import read_masks, read_people
 from glee.data.corpus.sources import open_source
 from glee.data.feed import TrainSource
@@ -16,21 +16,21 @@ from glee.data.visual_prompts import MarkConfig
 from glee.training.cell_distillation import DenseTeacher
 from glee.training.config import (
     CriterionConfig,
-    DenoisingConfig,
     MaskPointsConfig,
     MatcherConfig,
     OptimizerConfig,
     ScheduleConfig,
     TrainConfig,
 )
-from glee.training.nanodet import COCO_NAMES, load_teacher
+from glee.training.nanodet import COCO_NAMES, NanoDetOnPyramid, load_teacher
 from glee.training.recipe import Recipe
 
-NANO_START = "the published encoders, as tools/make_nano_start.py joins them"
+CELLS_START = "the published encoders, as tools/make_nano_start.py joins them"
+NANO_START = "what the recipe nano-cells has taught"
 
 PHOTO = MultiScale(
-    shortest=(224, 256, 288, 320),
-    longest=416,
+    shortest=(192, 224, 256, 288, 320),
+    longest=384,
     crop=0.5,
     crop_shortest=(288, 352, 416),
     crop_sides=(224, 352),
@@ -38,7 +38,7 @@ PHOTO = MultiScale(
 COMPOSED = MultiScale(shortest=(192, 224, 256, 288), longest=352, crop=0.2, crop_sides=(192, 320))
 WHOLE = replace(COMPOSED, crop=0.0)
 
-MARKS = MarkConfig(chance=0.4, mask=0.3, point=0.35, box=0.25, scribble=0.1, box_jitter=0.08)
+MARKS = MarkConfig(chance=0.5, mask=0.3, point=0.35, box=0.25, scribble=0.1, box_jitter=0.08)
 
 LABELS = "pseudo_labels.json"
 """File with a detector's boxes in the data root."""
@@ -60,22 +60,23 @@ def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource
     """
     images = root / "coco_photos" / "images"
     return [
-        _source("photos", read_masks(root), 3.0, PHOTO, marks=MARKS, num_names=80),
+        _source("photos", read_masks(root), 2.5, PHOTO, marks=MARKS, num_names=80),
         _source(
             "labelled photos",
             read_pseudo_labels(labels, images, least_score=LEAST_SCORE),
-            3.0,
+            1.5,
             PHOTO,
             num_names=60,
+            marks=replace(MARKS, chance=0.2),
         ),
-        _source("people", read_people(root), 0.5, PHOTO, num_names=1),
-        _source("scenes", open_source("scenes", root, seed=seed), 4.0, COMPOSED, marks=MARKS),
-        _source("expressions", open_source("expressions", root, seed=seed), 1.5, WHOLE),
-        _source("photo expressions", open_source("photo-expressions", root), 1.0, PHOTO),
+        _source("people", read_people(root), 0.3, PHOTO, num_names=1),
+        _source("scenes", open_source("scenes", root, seed=seed), 3.0, COMPOSED, marks=MARKS),
+        _source("expressions", open_source("expressions", root, seed=seed), 5.0, WHOLE),
+        _source("photo expressions", open_source("photo-expressions", root), 0.7, PHOTO),
         _source(
             "clips",
             open_source("clips", root, seed=seed),
-            1.5,
+            1.2,
             WHOLE,
             batch_size=2,
             frames=FrameChoice(count=2, reach=4),
@@ -84,12 +85,44 @@ def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource
     ]
 
 
-def nano_config(*, steps: int, rate: float = 4e-4) -> TrainConfig:
+def nano_cell_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource]:
+    """Return what the cells of GLEE-Nano learn from, before anything reads a prompt.
+
+    See `nano_sources`.
+    """
+    images = root / "coco_photos" / "images"
+    labelled = read_pseudo_labels(labels, images, least_score=LEAST_SCORE)
+    scenes = open_source("scenes", root, seed=seed)
+    return [
+        _source("photos", read_masks(root), 1.0, PHOTO, batch_size=6, num_names=80),
+        _source("labelled photos", labelled, 2.0, PHOTO, batch_size=6, num_names=60),
+        _source("people", read_people(root), 1.0, PHOTO, batch_size=6, num_names=1),
+        _source("scenes", scenes, 3.0, COMPOSED, batch_size=6, num_names=60),
+    ]
+
+
+def nano_cell_config(*, steps: int, rate: float = 1e-3) -> TrainConfig:
+    """Return how the cells learn."""
+    return TrainConfig(
+        schedule=ScheduleConfig(steps=steps, warmup=100, shape="cosine", least=0.02),
+        optimizer=OptimizerConfig(
+            rate=rate, backbone=0.0, text=0.0, decay_vectors=False, clip_norm=1.0
+        ),
+        criterion=CriterionConfig(cells_per_object=5, cell_distillation=2.0),
+        denoising=None,
+        cells_only=True,
+        ema=0.998,
+        save_every=100,
+        log_every=20,
+    )
+
+
+def nano_config(*, steps: int, rate: float = 5e-4) -> TrainConfig:
     """Return how GLEE-Nano learns: its encoders stay as they were published."""
     return TrainConfig(
-        schedule=ScheduleConfig(steps=steps, warmup=150, shape="cosine", least=0.02),
+        schedule=ScheduleConfig(steps=steps, warmup=100, shape="cosine", least=0.02),
         optimizer=OptimizerConfig(
-            rate=rate, backbone=0.0, text=0.0, decay_vectors=False, clip_norm=0.1
+            rate=rate, backbone=0.0, text=0.0, cells=0.5, decay_vectors=False, clip_norm=0.1
         ),
         criterion=CriterionConfig(
             matcher=MatcherConfig(num_points=1024),
@@ -98,16 +131,32 @@ def nano_config(*, steps: int, rate: float = 4e-4) -> TrainConfig:
             confidence_per_object=True,
             initial_queries=False,
             cells_per_object=5,
+            cell_distillation=2.5,
         ),
-        denoising=DenoisingConfig(num_queries=30),
+        denoising=None,
         ema=0.998,
         save_every=100,
         log_every=20,
     )
 
 
+def nano_cell_recipe(*, steps: int = 600) -> Recipe:
+    """Return the first stage of GLEE-Nano: each cell says what is there and how far it reaches."""
+    return Recipe(
+        model=nano(),
+        config=nano_cell_config(steps=steps),
+        open=lambda root: nano_cell_sources(root, root / LABELS),
+        start=CELLS_START,
+        teach=nano_teacher,
+    )
+
+
 def nano_recipe(*, steps: int = 20_000) -> Recipe:
-    """Return the recipe of GLEE-Nano; its data root also holds the detector's boxes."""
+    """Return the second stage of GLEE-Nano: all of it, every loss but that of noised objects.
+
+    The data root also holds the detector's boxes. Noised objects are left out: their queries start
+    from texts, all others from cells, which say much from the beginning and would be unlearned.
+    """
     return Recipe(
         model=nano(),
         config=nano_config(steps=steps),
@@ -118,11 +167,14 @@ def nano_recipe(*, steps: int = 20_000) -> Recipe:
 
 
 def nano_teacher(root: Path) -> DenseTeacher:
-    """Return NanoDet-g, whose encoder is part of nano's, with its head.
+    """Return NanoDet-g, whose encoder is part of nano's: its last layer on that encoder.
 
     Raises FileNotFoundError without its weights.
     """
-    return DenseTeacher(load_teacher(root / TEACHER), COCO_NAMES)
+    pair = PairConfig()
+    starts = tuple(width + pair.places.neck_width for width in pair.words.out_widths[1:])
+    head = load_teacher(root / TEACHER).head
+    return DenseTeacher(NanoDetOnPyramid(head, starts), COCO_NAMES)
 
 
 def _source(  # noqa: PLR0913 - a table, a row for each

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from glee.config import CspConfig
 from glee.inference.preprocess import normalise
 from glee.model.backbones.csp import NEGATIVE_SLOPE, CspNet, convert_csp
+from glee.model.interfaces import FeaturePyramid
 from glee.ops.boxes import clip_boxes, suppress_overlaps
 from glee.results import Instances
 
@@ -47,7 +48,7 @@ class NanoDetHead(nn.Module):
 
     def __init__(self, width: int, num_names: int) -> None:
         super().__init__()
-        self.num_names = num_names
+        self.width, self.num_names = width, num_names
         channels = num_names + 4 * NUM_BINS
         self.towers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in STRIDES)
         self.predictors = nn.ModuleList(nn.Conv2d(width, channels, 1) for _ in STRIDES)
@@ -57,10 +58,16 @@ class NanoDetHead(nn.Module):
 
         maps  [B, C, h, w] of strides 8, 16 and 32; their cells follow each other row by row
         """
-        levels = [
-            predict(F.leaky_relu(tower(x), NEGATIVE_SLOPE)).flatten(2)
-            for x, tower, predict in zip(maps, self.towers, self.predictors, strict=True)
-        ]
+        return self.predict(
+            tuple(
+                F.leaky_relu(tower(x), NEGATIVE_SLOPE)
+                for x, tower in zip(maps, self.towers, strict=True)
+            )
+        )
+
+    def predict(self, towers: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return the same of what the towers made of the maps."""
+        levels = [predict(x).flatten(2) for x, predict in zip(towers, self.predictors, strict=True)]
         cells = torch.cat(levels, dim=2).transpose(1, 2)
         return cells[..., : self.num_names], cells[..., self.num_names :]
 
@@ -82,6 +89,28 @@ class NanoDet(nn.Module):
         logits, distances = self.head(maps)
         height, width = pixels.shape[2:]
         return logits.sigmoid(), decode_boxes(distances, (height, width))
+
+
+class NanoDetOnPyramid(nn.Module):
+    """The last layer of NanoDet-g, on maps that another network's encoder took from it.
+
+    starts  where among the channels of each map, of strides 8, 16 and 32, those of the detector's
+            towers begin
+    """
+
+    def __init__(self, head: NanoDetHead, starts: tuple[int, ...]) -> None:
+        super().__init__()
+        self.head, self.starts = head, starts
+
+    def forward(self, pixels: Tensor, pyramid: FeaturePyramid) -> tuple[Tensor, Tensor]:
+        """Return scores and boxes of all cells of pixels [B, 3, H, W]; see `NanoDet`."""
+        width = self.head.width
+        towers = tuple(
+            x[:, start : start + width]
+            for x, start in zip(pyramid.maps[1:], self.starts, strict=True)
+        )
+        logits, distances = self.head.predict(towers)
+        return logits.sigmoid(), decode_boxes(distances, (pixels.shape[2], pixels.shape[3]))
 
 
 def decode_boxes(distances: Tensor, size: tuple[int, int]) -> Tensor:

@@ -12,6 +12,17 @@ from glee.training.config import OptimizerConfig, ScheduleConfig
 BLOCK = re.compile(r"backbone\.blocks\.(\d+)\.")
 START = re.compile(r"backbone\.(patch|position)_embedding")
 
+CELL_PARTS = (
+    "neck.levels.",
+    "neck.context.",
+    "neck.coarser.",
+    "early_fusion.image_norm.",
+    "query_selection.",
+    "heads.similarity.",
+    "text_projection.",
+)
+"""What cells are made of, and chosen by, before they read a prompt."""
+
 
 def freeze(model: nn.Module, config: OptimizerConfig) -> None:
     """Let those parts of a network learn whose rate is not 0, and no others."""
@@ -80,7 +91,9 @@ def _factor(name: str, depth: int, config: OptimizerConfig) -> float:
 def _part_factor(name: str, config: OptimizerConfig) -> float:
     if name.startswith("backbone."):
         return config.backbone
-    return config.text if name.startswith("text_encoder.") else 1.0
+    if name.startswith("text_encoder."):
+        return config.text
+    return config.cells if name.startswith(CELL_PARTS) else 1.0
 
 
 def _blocks(model: nn.Module) -> Iterator[str]:

@@ -4,13 +4,14 @@ import difflib
 from collections.abc import Callable
 from functools import partial
 
-from glee.training.nano import nano_recipe
+from glee.training.nano import nano_cell_recipe, nano_recipe
 from glee.training.recipe import SIZES, Recipe
 from glee.training.recipes_odinw import STEPS, odinw
 from glee.training.recipes_video import CLIPS, video, vos
 from glee.training.stages import stage1, stage2, stage3
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
+    "nano-cells": nano_cell_recipe,
     "nano": nano_recipe,
     **{f"{size}-stage1": partial(stage1, size) for size in SIZES},
     **{f"{size}-stage2": partial(stage2, size) for size in SIZES},

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from glee.data.collate import Batch
 from glee.data.targets import Targets
 from glee.model.glee import GLEE
-from glee.model.interfaces import GleeOutputs, PromptBatch, TextTokens
+from glee.model.interfaces import (
+    CellQueries,
+    FeaturePyramid,
+    GleeOutputs,
+    PromptBatch,
+    TextTokens,
+)
 from glee.training.cell_distillation import DenseTeacher, cell_distillation
 from glee.training.cell_losses import cell_losses
 from glee.training.config import TrainConfig
@@ -62,7 +68,7 @@ class TrainingStep(nn.Module):
 
     def forward(
         self, batch: Batch, seed: int, num_objects: float | None = None
-    ) -> tuple[Tensor, Losses, GleeOutputs]:
+    ) -> tuple[Tensor, Losses, GleeOutputs | None]:
         """Return the sum of all losses, each of them, and what the network predicted.
 
         batch        on the device of the network
@@ -70,6 +76,8 @@ class TrainingStep(nn.Module):
         num_objects  what losses are divided by, see Criterion; that of the batch if not given
         """
         device = batch.pixels.device
+        if self.config.cells_only:
+            return self._learn_cells(batch)
         randomness = self.draw(seed)
         with _autocast(self.config, device):
             text, encoded = self._read(batch)
@@ -79,8 +87,9 @@ class TrainingStep(nn.Module):
                 denoising = noise_targets(
                     batch.truth, text.classes.float(), self.config.denoising, randomness
                 )
-            outputs = self.model(
-                batch.pixels,
+            pyramid = self.model.backbone(batch.pixels)
+            outputs = self.model.detect(
+                self.model.neck(pyramid, batch.pixels),
                 prompts,
                 every_layer=True,
                 extra=None if denoising is None else denoising.queries,
@@ -91,7 +100,7 @@ class TrainingStep(nn.Module):
             outputs, batch.truth, denoising=denoising, texts=encoded, num_objects=num_objects
         )
         with torch.autocast(device.type, enabled=False):
-            terms = self._teach_cells(batch, text, outputs)
+            terms = self._teach_cells(batch, text, outputs.cells, pyramid)
         losses = Losses({**losses.terms, **terms})
         total = losses.total()
         if self.touches_all:
@@ -100,20 +109,34 @@ class TrainingStep(nn.Module):
         # Wrappers expect the backward pass through all that needs a gradient: only the sum.
         return total, detach(losses), detach(outputs)
 
+    def _learn_cells(self, batch: Batch) -> tuple[Tensor, Losses, None]:
+        """Return the losses of cells that have read no prompt."""
+        text, _ = self._read(batch)
+        pyramid = self.model.backbone(batch.pixels)
+        cells = self.model.unread_cells(self.model.neck(pyramid, batch.pixels))
+        losses = Losses(self._teach_cells(batch, text, cells, pyramid))
+        return losses.total(), detach(losses), None
+
     def _teach_cells(
-        self, batch: Batch, text: TextTokens, outputs: GleeOutputs
+        self,
+        batch: Batch,
+        text: TextTokens,
+        cells: CellQueries | None,
+        pyramid: FeaturePyramid,
     ) -> dict[str, Tensor]:
         """Compute the losses of all cells, where there are such."""
-        config, heads, cells = self.config.criterion, self.model.heads, outputs.cells
-        if cells is None:
+        config, heads = self.config.criterion, self.model.heads
+        if cells is None or not (config.cells_per_object or self.teacher):
             return {}
+        logits = self.model.query_selection.place(cells.content.float(), cells.box_logits, heads)
+        boxes = logits.sigmoid()
         terms: dict[str, Tensor] = {}
         if config.cells_per_object:
-            terms |= cell_losses(cells, text.classes, heads, batch.truth, config)
+            terms |= cell_losses(cells, boxes, text.classes, heads, batch.truth, config)
         if self.teacher is not None:
             names, _ = self.texts.names(self.teacher.names)
-            labels = self.teacher(batch.pixels)
-            terms |= cell_distillation(cells, names.classes, heads, labels, config)
+            labels = self.teacher(batch.pixels, pyramid)
+            terms |= cell_distillation(cells, boxes, names.classes, heads, labels, config)
         return terms
 
     def _read(self, batch: Batch) -> tuple[TextTokens, EncodedTexts | None]:

@@ -68,6 +68,7 @@ class MarkFollower:
         self.names = Prompts(categories=names).categories
         self._size = FrameSize()
         self._memory = ObjectMemory()
+        self._last: dict[int, Tensor] = {}  # the box [4] that each object had last
         # What was found on the frame of the last marks, should it be the next one.
         self._marked: tuple[EncodedImage, _Found] | None = None
 
@@ -114,6 +115,7 @@ class MarkFollower:
         Raises ValueError if no such object is followed.
         """
         self._memory.remove(track_id)
+        self._last.pop(track_id, None)
 
     def step(self, frame: Frame) -> Instances:
         """Return the objects of the next frame, in the order in which they were marked.
@@ -141,7 +143,8 @@ class MarkFollower:
         """Return what is known of the objects, a few megabytes for each; see `Follower`."""
         memory = self._memory.state()
         own = {"names": list(self.names), "image_size": self._size.state()}
-        return Snapshot({**memory.values, **own}, memory.tensors)
+        last = {i: box.tolist() for i, box in self._last.items()}
+        return Snapshot({**memory.values, **own, "last": last}, memory.tensors)
 
     def restore(self, state: Snapshot) -> None:
         """Go on from a state; see `Follower`. The network must be the same, too."""
@@ -152,6 +155,11 @@ class MarkFollower:
             )
         self._memory.restore(state, self.names, self.predictor.device)
         self._size.restore(state.values.get("image_size"))
+        last = state.values.get("last", {})
+        if not isinstance(last, dict) or not all(_is_box(box) for box in last.values()):
+            raise ValueError("state is not that of marked objects: 'last' must hold boxes by id")
+        device = self.predictor.device
+        self._last = {int(i): torch.tensor(box, device=device) for i, box in last.items()}
         self._marked = None
 
     def _seen_on(self, encoded: EncodedImage) -> _Found | None:
@@ -187,16 +195,26 @@ class MarkFollower:
     def _find(self, encoded: EncodedImage, ids: Sequence[int]) -> _Found:
         """Return remembered objects of a frame."""
         wanted = self.masks or self.refresh_above is not None
-        passes = self.predictor.detect_each(encoded, self._memory.tokens_of(ids), masks=wanted)
+        tokens = replace(self._memory.tokens_of(ids), near=self._near(ids))
+        passes = self.predictor.detect_each(encoded, tokens, masks=wanted)
         best = join_best(best_objects(outputs, encoded.geometry) for outputs in passes)
         given = torch.zeros(1, 1, 1, dtype=torch.bool, device=best.scores.device)
         return _Found(self._tensor(ids), best, given.expand(len(ids), *encoded.geometry.original))
+
+    def _near(self, ids: Sequence[int]) -> Tensor | None:
+        """Return where objects were last, [P, 4]; None if that is not known of all."""
+        if any(i not in self._last for i in ids):
+            return None
+        return torch.stack([self._last[i] for i in ids])
 
     def _report(self, encoded: EncodedImage, found: _Found) -> Instances:
         """Return what was found as Instances; with masks also where only `_refresh` reads them."""
         given = found.given.flatten(1).any(dim=1)
         scores = torch.where(given, 1.0, found.best.scores)
+        boxes = torch.where(given[:, None], mask_to_boxes(found.given), found.best.boxes)
+        self._last |= dict(zip(found.ids.tolist(), boxes, strict=True))
         if self.threshold is not None:
+            boxes = boxes[scores > self.threshold]
             found = found.take(scores > self.threshold)
             given, scores = given[scores > self.threshold], scores[scores > self.threshold]
         best, masks = found.best, None
@@ -207,7 +225,7 @@ class MarkFollower:
                 rendered = best.render(encoded.geometry)
                 masks = torch.where(given[:, None, None], found.given, rendered)
         return Instances(
-            boxes=torch.where(given[:, None], mask_to_boxes(found.given), best.boxes),
+            boxes=boxes,
             scores=scores,
             labels=best.labels,
             names=self.names,
@@ -236,6 +254,16 @@ class MarkFollower:
 
     def _tensor(self, values: Sequence[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self.predictor.device)
+
+
+def _is_box(value: object) -> bool:
+    """Say whether a JSON value is four numbers."""
+    sides = 4
+    return (
+        isinstance(value, list)
+        and len(value) == sides
+        and all(type(number) in (int, float) for number in value)
+    )
 
 
 def _join(first: _Found, second: _Found) -> _Found:

@@ -90,6 +90,20 @@ class CspNeck(nn.Module):
         return tuple(levels)
 
 
+class CspTowers(nn.Module):
+    """One more convolution for each map, of its own, as before a detector's predictions."""
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__()
+        self.towers = nn.ModuleList(LeakyConv(width, width) for _ in range(count))
+
+    def forward(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the maps [B, C, h, w] with their convolved selves behind them, [B, 2C, h, w]."""
+        return tuple(
+            torch.cat([x, tower(x)], dim=1) for x, tower in zip(maps, self.towers, strict=True)
+        )
+
+
 class CspNet(nn.Module):
     """Encoder of NanoDet-g (https://github.com/RangiLyu/nanodet, "CustomCspNet").
 
@@ -106,15 +120,21 @@ class CspNet(nn.Module):
         )
         widths = config.stage_widths[1:]
         self.neck = CspNeck(widths, config.neck_width) if config.has_neck else None
+        self.towers = CspTowers(config.neck_width, len(widths)) if config.has_towers else None
 
     def forward(self, pixels: Tensor) -> FeaturePyramid:
         """Return maps of strides 4, 8, 16 and 32 of `pixels` [B, 3, H, W].
 
-        With a neck all but the finest have passed it.
+        With a neck all but the finest have passed it; with towers both are there.
         Raises ValueError if H or W is no multiple of 32.
         """
-        maps = self.encode(pixels)
-        return FeaturePyramid(maps if self.neck is None else (maps[0], *self.neck(maps[1:])))
+        first, *others = self.encode(pixels)
+        maps = tuple(others)
+        if self.neck is not None:
+            maps = self.neck(maps)
+        if self.towers is not None:
+            maps = self.towers(maps)
+        return FeaturePyramid((first, *maps))
 
     def encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return the maps that the stages give, before the neck, if there is one."""
@@ -137,7 +157,7 @@ def convert_csp(published: Mapping[str, Tensor], config: CspConfig) -> dict[str,
     """Return the weights of `CspNet` from those of NanoDet-g with folded norms.
 
     The published network reads blue, green, red and GLEE red, green, blue, normalised alike.
-    Raises ValueError if a tensor is missing; the detection head is left out.
+    Raises ValueError if a tensor is missing; the detector's predictors are left out.
     """
     weights = {}
     for target, source in _published_names(config).items():
@@ -161,4 +181,7 @@ def _published_names(config: CspConfig) -> dict[str, str]:
     if config.has_neck:
         for level in range(len(config.depths) - 1):
             names[f"neck.laterals.{level}"] = f"neck.lateral{FIRST_LATERAL + level}"
+    if config.has_towers:
+        for level in range(len(config.depths) - 1):
+            names[f"towers.towers.{level}.conv"] = f"head.tower.p{FIRST_LATERAL + level}"
     return names
