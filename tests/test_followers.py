@@ -298,7 +298,7 @@ def test_of_one_object_the_exclusive_mask_is_the_plain_one() -> None:
     logits = torch.randn(1, 8, 8, generator=torch.Generator().manual_seed(0))
     sizes = {"padded": (32, 32), "resized": (30, 28), "original": (53, 49)}
 
-    plain, _ = render_masks(logits, **sizes)  # type: ignore[arg-type]
+    plain = render_masks(logits, **sizes)  # type: ignore[arg-type]
 
     none = torch.zeros_like(plain)
     assert torch.equal(render_exclusive(logits, none, **sizes), plain)  # type: ignore[arg-type]

@@ -16,8 +16,8 @@ ROWS = (
     ("video",),
     ("inference", "tracking", "data"),
     ("model", "draw", "coco_file"),
-    ("prompts", "results", "config"),
-    ("ops", "files", "fonts", "images", "config_json"),
+    ("prompts", "results", "config", "plates"),
+    ("ops", "files", "fonts", "images", "config_json", "colors"),
 )
 LEVEL = {part: level for level, row in enumerate(ROWS) for part in row}
 # The lazy front door: commands use the library as users do.

@@ -6,7 +6,14 @@ from pycocotools.mask import encode
 from torch import Tensor
 
 from glee.ops import masks as mask_ops
-from glee.ops.masks import decode_rle, encode_rle, mask_to_boxes, render_masks, resize_masks
+from glee.ops.masks import (
+    decode_rle,
+    encode_rle,
+    grade_masks,
+    mask_to_boxes,
+    render_masks,
+    resize_masks,
+)
 
 Size = tuple[int, int]
 
@@ -22,8 +29,11 @@ def assert_renders_like_two_steps(
     logits: Tensor, padded: Size, resized: Size, original: Size
 ) -> None:
     expected = render_in_two_steps(logits, padded=padded, resized=resized, original=original)
-    masks, quality = render_masks(logits, padded=padded, resized=resized, original=original)
+    masks, quality = grade_masks(logits, padded=padded, resized=resized, original=original)
 
+    assert torch.equal(
+        masks, render_masks(logits, padded=padded, resized=resized, original=original)
+    )
     clear = expected.abs() > 1e-4 * logits.abs().max()
     assert torch.equal(masks[clear], expected[clear] > 0)
     inside = (expected > 0).float()
@@ -77,10 +87,10 @@ def test_masks_do_not_depend_on_the_strips_in_which_they_are_computed(
 ) -> None:
     logits = torch.randn(3, 12, 16, generator=torch.Generator().manual_seed(0))
     sizes: dict[str, Size] = {"padded": (48, 64), "resized": (45, 61), "original": (90, 122)}
-    whole, whole_quality = render_masks(logits, **sizes)
+    whole, whole_quality = grade_masks(logits, **sizes)
 
     monkeypatch.setattr(mask_ops, "STRIP_PIXELS", 300)
-    strips, strips_quality = render_masks(logits, **sizes)
+    strips, strips_quality = grade_masks(logits, **sizes)
 
     assert torch.equal(strips, whole)
     torch.testing.assert_close(strips_quality, whole_quality)
@@ -90,7 +100,7 @@ def test_quality_is_the_mean_sigmoid_inside() -> None:
     logits = torch.full((1, 4, 4), -5.0)
     logits[:, :, :2] = 5.0
 
-    masks, quality = render_masks(logits, padded=(4, 4), resized=(4, 4), original=(4, 4))
+    masks, quality = grade_masks(logits, padded=(4, 4), resized=(4, 4), original=(4, 4))
 
     assert masks[0, 0].tolist() == [True, True, False, False]
     torch.testing.assert_close(quality, torch.tensor([1 / (1 + np.exp(-5.0))]).float())
@@ -99,14 +109,14 @@ def test_quality_is_the_mean_sigmoid_inside() -> None:
 def test_a_mask_without_positive_logit_is_empty_with_quality_zero() -> None:
     logits = torch.tensor([-1.0, 0.0])[:, None, None].expand(2, 3, 4)
 
-    masks, quality = render_masks(logits, padded=(12, 16), resized=(11, 15), original=(20, 30))
+    masks, quality = grade_masks(logits, padded=(12, 16), resized=(11, 15), original=(20, 30))
 
     assert not masks.any()
     assert quality.tolist() == [0, 0]
 
 
 def test_no_logits_give_no_masks() -> None:
-    masks, quality = render_masks(
+    masks, quality = grade_masks(
         torch.zeros(0, 3, 4), padded=(12, 16), resized=(11, 15), original=(20, 30)
     )
 
@@ -118,10 +128,10 @@ def test_half_precision_logits_are_resized_in_single_precision() -> None:
     logits = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
     sizes: dict[str, Size] = {"padded": (24, 32), "resized": (22, 31), "original": (44, 60)}
 
-    masks, quality = render_masks(logits, **sizes)
+    masks, quality = grade_masks(logits, **sizes)
 
     assert quality.dtype == torch.float32
-    assert torch.equal(masks, render_masks(logits.float(), **sizes)[0])
+    assert torch.equal(masks, render_masks(logits.float(), **sizes))
 
 
 def test_an_image_larger_than_its_padding_is_refused() -> None:

@@ -195,13 +195,13 @@ def test_pairs_below_the_threshold_cost_no_mask(
     predictor: Predictor, image: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = []
-    render = postprocess.render_masks
+    render = postprocess.grade_masks
 
     def count(logits: torch.Tensor, **sizes: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         rendered.append(len(logits))
         return render(logits, **sizes)
 
-    monkeypatch.setattr(postprocess, "render_masks", count)
+    monkeypatch.setattr(postprocess, "grade_masks", count)
     predictor.predict(image, ["cat"], scoring="pair", threshold=0.999)
 
     assert rendered == [0]

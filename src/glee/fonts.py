@@ -31,12 +31,7 @@ def load_fonts(used: set[str], size: int, font: str | os.PathLike[str] | None) -
     fonts.append(_default_font(size))
     if not lacking_in(fonts[0], used):
         return fonts
-    for file in FONT_FILES:
-        try:
-            fonts.append(_open_font(file, size))
-        except FileNotFoundError:  # of another system
-            continue
-    return fonts
+    return [*fonts, *_installed(FONT_FILES, size)]
 
 
 def lacking_in(font: Font, text: Iterable[str]) -> set[str]:
@@ -51,6 +46,18 @@ def _lacks(font: Font, character: str) -> bool:
 
 
 @lru_cache(maxsize=8)
+def _installed(files: tuple[str, ...], size: int) -> tuple[Font, ...]:
+    """Return the fonts of those files that this system has."""
+    fonts = []
+    for file in files:
+        try:
+            fonts.append(_open_font(file, size))
+        except FileNotFoundError:  # of another system
+            continue
+    return tuple(fonts)
+
+
+@lru_cache(maxsize=8)
 def _default_font(size: int) -> Font:
     return ImageFont.load_default(size)
 
@@ -60,6 +67,7 @@ def spell(text: str, lacking: set[str], font: Font) -> str:
     return "".join(_plain(font, c) if c in lacking else c for c in text)
 
 
+@lru_cache(maxsize=8)
 def _open_font(file: str, size: int) -> Font:
     try:
         return ImageFont.truetype(file, size)

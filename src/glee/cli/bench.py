@@ -7,6 +7,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from glee.cli.model import add_model
+
 if TYPE_CHECKING:
     from glee.bench.plan import BenchPlan
     from glee.bench.report import BenchReport, Measurement
@@ -38,12 +40,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--model",
-        default="nano",
-        help="nano, lite, plus, pro, tiny, another released model, a weight file or a hub id "
-        "(%(default)s)",
-    )
+    add_model(parser, names="nano, lite, plus, pro, tiny")
     parser.add_argument(
         "--random-weights",
         action="store_true",
@@ -56,13 +53,6 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=int, help="timed runs of each, at most (20)")
     parser.add_argument("--size", metavar="HxW", help="size of the image (the model's own)")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        choices=("float32", "bfloat16", "float16"),
-        help="what most of the network computes in (%(default)s)",
-    )
     parser.add_argument(
         "--out",
         type=Path,

@@ -10,6 +10,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 import glee
+from glee.cli.model import add_model
 
 if TYPE_CHECKING:
     from glee.evaluation.benchmark import Benchmark
@@ -49,14 +50,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, metavar="ROOT", help="folder with the data sets")
     parser.add_argument("--annotations", type=Path, help="annotation file, if not where it belongs")
     parser.add_argument("--images", type=Path, help="folder of pictures, if not where it belongs")
-    parser.add_argument("--model", default="nano", help="what to load (%(default)s)")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        choices=("float32", "bfloat16", "float16"),
-        help="what most of the network computes in (%(default)s)",
-    )
+    add_model(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (eval_out/BENCHMARK-MODEL)"
     )

@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from glee import Predictor
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that choose a network and where it runs."""
+def add_model(parser: argparse.ArgumentParser, *, names: str = "nano, lite, plus, pro") -> None:
+    """Add the arguments that choose a network and where it runs.
+
+    names  of the networks that help lists
+    """
     parser.add_argument(
         "--model",
         default="nano",
-        help="nano, lite, plus, pro, another released model, a weight file, a hub id (%(default)s)",
+        help=f"{names}, another released model, a weight file, a hub id (%(default)s)",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps (the machine's best)")
     parser.add_argument(

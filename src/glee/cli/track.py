@@ -1,7 +1,6 @@
 """glee track: objects followed through a video, as an annotated video and in other formats."""
 
 import argparse
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import glee
 from glee.cli.model import add_model, load_predictor
 from glee.cli.prompts import add_prompts, read_prompts
+from glee.cli.track_report import Report
 
 if TYPE_CHECKING:
-    from glee import Prompts, VideoFrame, VideoSession
+    from glee import Prompts, VideoSession
     from glee.video.recording import Recording
     from glee.video.source import Source
 
@@ -51,18 +51,22 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     add_prompts(parser.add_argument_group("what to follow (each may be repeated)"))
     parser.add_argument("--frame", type=int, metavar="N", help="number of the frame marked (0)")
-    parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame (0)")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th frame only")
-    parser.add_argument("--backward", action="store_true", help="from the start down to frame 0")
-    parser.add_argument("--rate", type=float, help="frames per second of a folder (24)")
+    _add_range(parser)
     parser.add_argument("--threshold", type=float, help="least score, 0..1 (0.2 for --text)")
     parser.add_argument("--no-masks", action="store_true", help="boxes only")
     parser.add_argument("--max-memory-mb", type=float, metavar="MB", help="limit of the process")
-    parser.add_argument("--skip-damage", action="store_true", help="go on behind damaged parts")
     add_model(parser)
     parser.add_argument("--show", action="store_true", help="show the frames in a window")
     _add_output(parser)
     return parser
+
+
+def _add_range(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame (0)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th frame only")
+    parser.add_argument("--backward", action="store_true", help="from the start down to frame 0")
+    parser.add_argument("--rate", type=float, help="frames per second of a folder (24)")
+    parser.add_argument("--skip-damage", action="store_true", help="go on behind damaged parts")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -118,37 +122,44 @@ def _follow(
     source: "Source", prompts: "Prompts", out: Path | None, options: argparse.Namespace
 ) -> int:
     with ExitStack() as stack:
-        predictor = load_predictor(options)
-        frame = options.start if options.frame is None else options.frame
-        session = stack.enter_context(
-            glee.track(
-                predictor,
-                source,
-                None if prompts.marks else prompts,
-                at={frame: prompts} if prompts.marks else None,
-                start=options.start,
-                every=options.every,
-                backward=options.backward,
-                threshold=options.threshold,
-                masks=not options.no_masks,
-                max_memory_mb=options.max_memory_mb,
-            )
-        )
-        report = stack.enter_context(_Report(session, options))
+        session = stack.enter_context(_open_session(source, prompts, options))
+        report = stack.enter_context(Report(session, options))
         if out is None:
-            for one in session:
-                report.tell(one)
-                report.show(one)
-                if report.closed:
-                    break
+            _tell(session, report)
             return 0
-        recording = _open_recording(out, session, prompts, options, report)
-        _record(session, recording, report)
+        _record(session, _open_recording(out, session, prompts, options, report), report)
     print(f"files are in {out}", file=sys.stderr)
     return 0
 
 
-def _record(session: "VideoSession", recording: "Recording", report: "_Report") -> None:
+def _open_session(
+    source: "Source", prompts: "Prompts", options: argparse.Namespace
+) -> "VideoSession":
+    frame = options.start if options.frame is None else options.frame
+    return glee.track(
+        load_predictor(options),
+        source,
+        None if prompts.marks else prompts,
+        at={frame: prompts} if prompts.marks else None,
+        start=options.start,
+        every=options.every,
+        backward=options.backward,
+        threshold=options.threshold,
+        masks=not options.no_masks,
+        max_memory_mb=options.max_memory_mb,
+    )
+
+
+def _tell(session: "VideoSession", report: Report) -> None:
+    """Tell of all frames, and write no files."""
+    for frame in session:
+        report.tell(frame)
+        report.show(frame)
+        if report.closed:
+            return
+
+
+def _record(session: "VideoSession", recording: "Recording", report: Report) -> None:
     finished = session.info.live  # an interruption is how a live source ends
     try:
         if recording.state is not None:
@@ -169,7 +180,7 @@ def _open_recording(
     session: "VideoSession",
     prompts: "Prompts",
     options: argparse.Namespace,
-    report: "_Report",
+    report: Report,
 ) -> "Recording":
     from glee.video.recording import Recording  # noqa: PLC0415
 
@@ -242,61 +253,3 @@ def _finish(out: Path, source: "Source") -> int:
     frames = complete(out, source.info)
     print(f"files of {frames} frames are in {out}", file=sys.stderr)
     return 0
-
-
-class _Report:
-    """Tells of each frame: a line on stdout, progress on stderr, and a window if wanted."""
-
-    def __init__(self, session: "VideoSession", options: argparse.Namespace) -> None:
-        from tqdm import tqdm  # noqa: PLC0415
-
-        from glee.cli.window import Window  # noqa: PLC0415
-
-        self._json = options.json
-        self._window = Window(session.info.title) if options.show else None
-        total = session.info.num_frames
-        if total is not None:
-            span = options.start + 1 if options.backward else total - options.start
-            total = -(-span // options.every)
-        self._bar = tqdm(unit="frame", total=total, file=sys.stderr)
-        self._dropped = 0
-
-    @property
-    def closed(self) -> bool:
-        """Whether the user has closed the window."""
-        return self._window is not None and self._window.closed
-
-    def tell(self, frame: "VideoFrame") -> None:
-        """Tell of a frame that is done."""
-        from glee.video.memory import process_bytes  # noqa: PLC0415
-
-        self._dropped += frame.dropped
-        facts = {"objects": len(frame.instances)}
-        if self._dropped:
-            facts["dropped"] = self._dropped
-        if held := process_bytes():
-            facts["MB"] = round(held / 1e6)
-        self._bar.set_postfix(facts, refresh=False)
-        self._bar.update()
-        text = json.dumps(frame.to_json()) if self._json else _as_text(frame)
-        self._bar.write(text, file=sys.stdout)
-
-    def show(self, frame: "VideoFrame") -> None:
-        """Show a frame in the window, if there is one."""
-        if self._window is not None:
-            self._window.show(glee.draw_instances(frame.image, frame.instances))
-
-    def __enter__(self) -> "_Report":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
-
-
-def _as_text(frame: "VideoFrame") -> str:
-    """Say what a frame shows, in one line."""
-    found = frame.instances
-    ids = [] if found.track_ids is None else found.track_ids.tolist()
-    rows = zip(ids, found.label_names(), found.scores.tolist(), strict=True)
-    objects = ", ".join(f"#{track} {name} {score:.2f}" for track, name, score in rows)
-    return f"frame {frame.index} ({float(frame.timestamp):.3f} s): {objects or 'nothing'}"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import ObjectOutputs
-from glee.ops.masks import render_masks
+from glee.ops.masks import grade_masks, render_masks
 
 Scoring = Literal["object", "pair", "confidence"]
 
@@ -89,11 +89,20 @@ def find_objects(
     if selection.scoring != "pair":
         masks = None
         if selection.masks:
-            masks, _ = _render(outputs, mask_features, row, query, geometry)
+            logits = _mask_logits(outputs, mask_features, row, query)
+            masks = render_masks(
+                logits,
+                padded=geometry.padded,
+                resized=geometry.content,
+                original=geometry.original,
+            )
         return Found(query, labels, scores, boxes, embeddings[query], masks)
     # A query may stand in several pairs; its mask is rendered once.
     distinct, place = query.unique(return_inverse=True)
-    masks, quality = _render(outputs, mask_features, row, distinct, geometry)
+    logits = _mask_logits(outputs, mask_features, row, distinct)
+    masks, quality = grade_masks(
+        logits, padded=geometry.padded, resized=geometry.content, original=geometry.original
+    )
     scores = scores * quality[place]
     order = scores.argsort(descending=True, stable=True)
     order = order[_above(scores[order], selection.threshold)]
@@ -107,21 +116,10 @@ def find_objects(
     )
 
 
-def _render(
-    outputs: ObjectOutputs,
-    mask_features: Tensor,
-    row: int,
-    query: Tensor,
-    geometry: ImageGeometry,
-) -> tuple[Tensor, Tensor]:
-    """Return the masks [N, H, W] of some queries, at the original size, and their quality [N]."""
+def _mask_logits(outputs: ObjectOutputs, mask_features: Tensor, row: int, query: Tensor) -> Tensor:
+    """Return the mask logits [N, h, w] of some queries."""
     logits = torch.einsum("nc,chw->nhw", outputs.kernels[row, query], mask_features[row])
-    return render_masks(
-        logits + outputs.kernel_bias[row, query, None, None],
-        padded=geometry.padded,
-        resized=geometry.content,
-        original=geometry.original,
-    )
+    return logits + outputs.kernel_bias[row, query, None, None]
 
 
 def _choose(

@@ -242,6 +242,10 @@ class Predictor:
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
         """Switch off what only training does, should someone have switched it on."""
+        # Asking all parts is many times faster than telling all.
+        if not any(module.training for module in self.model.modules()):
+            yield
+            return
         training = self.model.training
         self.model.eval()
         try:

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
-from glee.ops.masks import STRIP_PIXELS, compose_resizes
+from glee.ops.masks import compose_resizes
+
+# Pixels of all objects computed at once, so that memory does not grow with the image.
+STRIP_PIXELS = 2**18
 
 
 def render_exclusive(

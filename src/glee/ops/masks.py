@@ -1,8 +1,9 @@
 """Masks: logits to pixels, prompt masks to the network's input, boxes, and run-length codes."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypedDict
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 # Pixels computed at once: they stay in a CPU's cache, and memory does not grow with the image
-# beyond the boolean result.
-STRIP_PIXELS = 2**18
+# beyond the boolean result. Few rows at once also read few of the others that they are made of.
+STRIP_PIXELS = 2**15
 
 
 class Rle(TypedDict):
@@ -29,7 +30,7 @@ def render_masks(
     padded: tuple[int, int],
     resized: tuple[int, int],
     original: tuple[int, int],
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Turn mask logits at the network's resolution into masks of the original image.
 
     The same as bilinear resizing to `padded`, cropping to `resized`, bilinear resizing to
@@ -42,24 +43,46 @@ def render_masks(
     padded    (height, width) of the network's input
     resized   (height, width) of the image inside it, at the top left
     original  (height, width) of the masks
-    Returns masks [N, H, W] bool, and their quality [N] float32 in 0..1: the mean sigmoid of the
-    positive pixels, 0 for an empty mask (GLEE's released code; not in the paper).
+    Returns masks [N, H, W] bool.
     Raises ValueError if `resized` exceeds `padded`.
     """
-    if resized[0] > padded[0] or resized[1] > padded[1]:
-        raise ValueError(f"resized {resized} must fit into padded {padded}, (height, width) both")
-    logits = logits.detach().float()
-    rows = compose_resizes(logits.shape[1], padded[0], resized[0], original[0])
-    columns = compose_resizes(logits.shape[2], padded[1], resized[1], original[1])
-    rows, columns = rows.to(logits.device), columns.to(logits.device)
-    masks = torch.zeros(len(logits), *original, dtype=torch.bool, device=logits.device)
-    quality = logits.new_zeros(len(logits))
-    # One transfer for all boxes, so that a GPU is not waited for at every mask.
-    for n, (left, top, right, bottom) in enumerate(_extents(logits > 0).tolist()):
-        y, x = rows.outputs_of(top, bottom), columns.outputs_of(left, right)
-        if y and x:
-            quality[n] = _render(logits[n], masks[n], (rows, columns), (y, x))
-    return masks, quality
+    masks = _no_pixels(len(logits), original, logits.device)
+    for window in _windows(logits, padded, resized, original):
+        for strip, values in window.strips():
+            torch.gt(values, 0, out=masks[window.row][strip])
+    return masks
+
+
+def grade_masks(
+    logits: Tensor,
+    *,
+    padded: tuple[int, int],
+    resized: tuple[int, int],
+    original: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Turn mask logits into masks as `render_masks` does, and say how sure they are.
+
+    Returns masks [N, H, W] bool, and their quality [N] float32 in 0..1: the mean sigmoid of the
+    positive pixels, 0 for an empty mask (GLEE's released code; not in the paper).
+    """
+    masks = _no_pixels(len(logits), original, logits.device)
+    total = torch.zeros(len(logits), device=logits.device)
+    count = torch.zeros_like(total)
+    for window in _windows(logits, padded, resized, original):
+        for strip, values in window.strips():
+            positive = torch.gt(values, 0, out=masks[window.row][strip])
+            total[window.row] += values.sigmoid_().mul_(positive).sum()
+            count[window.row] += positive.sum()
+    return masks, total / (count + 1e-6)
+
+
+def _no_pixels(count: int, size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return empty masks [N, H, W]."""
+    if device.type == "cpu":
+        # Not torch.zeros, which writes to all of them: most pixels are never touched, and where
+        # nothing was written the system need not find memory.
+        return torch.from_numpy(np.zeros((count, *size), dtype=np.bool_))
+    return torch.zeros(count, *size, dtype=torch.bool, device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +111,8 @@ class ResizeAxis:
         return slice(self.first[outputs[0]], self.last[outputs[-1]] + 1)
 
 
+# The frames of a video, or of a set of pictures, are mostly of one size.
+@lru_cache(maxsize=16)
 def compose_resizes(size: int, padded: int, resized: int, original: int) -> ResizeAxis:
     """Join the resizes size -> padded and, after cropping, resized -> original."""
     low, low_weights = _linear_taps(size, padded)
@@ -112,24 +137,51 @@ def _linear_taps(size: int, target: int) -> tuple[Tensor, Tensor]:
     return torch.stack([left, right], 1), torch.stack([1 - share, share], 1)
 
 
-def _render(
-    logits: Tensor, mask: Tensor, axes: tuple[ResizeAxis, ResizeAxis], window: tuple[range, range]
-) -> Tensor:
-    """Fill in the window (rows, columns) of a mask [H, W] and return the quality of the mask."""
-    (rows, columns), (y, x) = axes, window
-    top, across = rows.inputs_of(y), columns.inputs_of(x)
-    wide = logits[top, across] @ columns.weights[x.start : x.stop, across].T  # [h', X]
-    total, count = logits.new_zeros(()), logits.new_zeros(())
-    step = max(1, STRIP_PIXELS // len(x))
-    for strip in (y[start : start + step] for start in range(0, len(y), step)):
-        read = rows.inputs_of(strip)
-        weights = rows.weights[strip.start : strip.stop, read]
-        values = weights @ wide[read.start - top.start : read.stop - top.start]
-        positive = values > 0
-        mask[strip.start : strip.stop, x.start : x.stop] = positive
-        total += values.sigmoid_().mul_(positive).sum()
-        count += positive.sum()
-    return total / (count + 1e-6)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """The part of one mask that may hold positive pixels.
+
+    row     which mask
+    logits  [h, w] of that mask
+    axes    how rows and columns are made
+    y, x    the rows and columns of the window
+    """
+
+    row: int
+    logits: Tensor
+    axes: tuple[ResizeAxis, ResizeAxis]
+    y: range
+    x: range
+
+    def strips(self) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+        """Yield parts of the window, as slices of rows and columns, and their logits."""
+        rows, columns = self.axes
+        top, across = rows.inputs_of(self.y), columns.inputs_of(self.x)
+        weights = columns.weights[self.x.start : self.x.stop, across]
+        wide = self.logits[top, across] @ weights.T  # [h', X]
+        step = max(1, STRIP_PIXELS // len(self.x))
+        for strip in (self.y[start : start + step] for start in range(0, len(self.y), step)):
+            read = rows.inputs_of(strip)
+            weights = rows.weights[strip.start : strip.stop, read]
+            place = slice(strip.start, strip.stop), slice(self.x.start, self.x.stop)
+            yield place, weights @ wide[read.start - top.start : read.stop - top.start]
+
+
+def _windows(
+    logits: Tensor, padded: tuple[int, int], resized: tuple[int, int], original: tuple[int, int]
+) -> Iterator[_Window]:
+    """Yield the window of every mask that has one; see `render_masks`."""
+    if resized[0] > padded[0] or resized[1] > padded[1]:
+        raise ValueError(f"resized {resized} must fit into padded {padded}, (height, width) both")
+    logits = logits.detach().float()
+    rows = compose_resizes(logits.shape[1], padded[0], resized[0], original[0])
+    columns = compose_resizes(logits.shape[2], padded[1], resized[1], original[1])
+    axes = rows.to(logits.device), columns.to(logits.device)
+    # One transfer for all boxes, so that a GPU is not waited for at every mask.
+    for n, (left, top, right, bottom) in enumerate(_extents(logits > 0).tolist()):
+        y, x = rows.outputs_of(top, bottom), columns.outputs_of(left, right)
+        if y and x:
+            yield _Window(n, logits[n], axes, y, x)
 
 
 def resize_masks(masks: Tensor, *, resized: tuple[int, int], padded: tuple[int, int]) -> Tensor:
@@ -158,6 +210,8 @@ def mask_to_boxes(masks: Tensor) -> Tensor:
 
 def _extents(masks: Tensor) -> Tensor:
     """Return the tightest boxes around masks [N, H, W] as integers [N, 4]."""
+    if masks.device.type == "cpu":
+        return torch.tensor([_extent(mask) for mask in masks.numpy()]).reshape(-1, 4)
     flags = masks.view(torch.uint8)  # the maximum of bytes is several times faster than any()
     edges = []
     for filled in (flags.amax(1), flags.amax(2)):  # columns [N, W], rows [N, H]
@@ -165,6 +219,16 @@ def _extents(masks: Tensor) -> Tensor:
         edges.append((filled.argmax(1), (length - filled.flip(1).argmax(1))))
     (left, right), (top, bottom) = edges
     return torch.stack([left, top, right, bottom], dim=1)
+
+
+def _extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return the tightest box around a mask [H, W]; few of its columns are read in most masks."""
+    rows = mask.any(axis=1).nonzero()[0]
+    if not len(rows):
+        return 0, 0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = mask[top:bottom].any(axis=0).nonzero()[0]
+    return int(columns[0]), top, int(columns[-1]) + 1, bottom
 
 
 def encode_rle(masks: Tensor) -> list[Rle]:
@@ -176,18 +240,38 @@ def encode_rle(masks: Tensor) -> list[Rle]:
     from pycocotools.mask import frPyObjects  # noqa: PLC0415 - only when masks are stored
 
     height, width = masks.shape[1:]
-    runs = []
-    for mask in masks.cpu().numpy():
-        changes = np.empty((height, width), dtype=bool)
-        np.not_equal(mask[1:], mask[:-1], out=changes[1:])
-        np.not_equal(mask[0, 1:], mask[-1, :-1], out=changes[0, 1:])
-        changes[0, 0] = mask[0, 0]
-        y, x = np.divmod(np.flatnonzero(changes), width)
-        starts = np.sort(x * height + y)
-        counts = np.diff(starts, prepend=0, append=height * width)
-        runs.append({"size": [height, width], "counts": counts})
+    on_cpu = masks.cpu()
+    boxes = _extents(on_cpu).tolist()
+    runs = [
+        {"size": [height, width], "counts": _count_runs(mask, box)}
+        for mask, box in zip(on_cpu.numpy(), boxes, strict=True)
+    ]
     packed = frPyObjects(runs, height, width) if runs else []
     return [Rle(size=[height, width], counts=rle["counts"].decode("ascii")) for rle in packed]
+
+
+def _count_runs(mask: NDArray[np.bool_], box: Sequence[int]) -> NDArray[np.int64]:
+    """Return the lengths of the runs down the columns, of zeros first.
+
+    mask  [H, W]
+    box   xyxy around its pixels
+    """
+    (height, width), (left, top, right, bottom) = mask.shape, box
+    inside = mask[top:bottom, left:right]
+    if not inside.size:
+        return np.array([height * width])
+    changes = np.empty((bottom - top + 1, right - left), dtype=np.bool_)
+    changes[0], changes[-1] = inside[0], inside[-1]
+    np.not_equal(inside[1:], inside[:-1], out=changes[1:-1])
+    y, x = np.divmod(np.flatnonzero(changes), right - left)
+    borders = np.sort((x + left) * height + y + top)
+    if bottom - top == height:
+        # A run that reaches the bottom goes on at the top of the next column: no border.
+        borders, times = np.unique(borders, return_counts=True)
+        borders = borders[(times == 1) & (borders < height * width)]
+    elif bottom == height:
+        borders = borders[borders < height * width]
+    return np.diff(borders, prepend=0, append=height * width)
 
 
 def decode_rle(rles: Sequence[Rle], size: tuple[int, int]) -> Tensor:

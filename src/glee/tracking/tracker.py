@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -128,12 +129,14 @@ class Tracker:
             position = torch.zeros_like(position)
         gain = gains(appearance, position, unseen, self.config)
         rows, objects = assign(gain * strong)
+        self._scale.learn_alike(cosine[rows, objects][unseen[rows] == 1])
         weak = (seen.scores > self.config.keep_score) & ~strong
         free = unseen == 1
         free[rows] = False
+        if not (weak.any() and free.any()):
+            return rows, objects
         close = position > _WEAK_POSITION
         weak_rows, weak_objects = assign(gain * weak * free[:, None] * close)
-        self._scale.learn_alike(cosine[rows, objects][unseen[rows] == 1])
         return torch.cat([rows, weak_rows]), torch.cat([objects, weak_objects])
 
     def _positions(self, memory: Memory, seen: Sightings, unseen: Tensor) -> Tensor:
@@ -144,13 +147,14 @@ class Tracker:
 
     def _births(self, seen: Sightings, recognised: Tensor) -> Tensor:
         """Return the objects [N'] that start tracks, by falling score."""
-        explained = torch.zeros(len(seen), dtype=torch.bool)
-        explained[recognised] = True
-        twins = seen.twins(_TWIN_OVERLAP)
+        explained = np.zeros(len(seen), dtype=np.bool_)
+        explained[recognised.numpy()] = True
+        strong = seen.scores > self.config.birth_score
+        if explained[strong.numpy()].all():
+            return torch.zeros(0, dtype=torch.int64)
+        twins = seen.twins(_TWIN_OVERLAP).numpy()
         born: list[int] = []
-        for row in seen.scores.argsort(descending=True, stable=True).tolist():
-            if seen.scores[row] <= self.config.birth_score:
-                break
+        for row in seen.scores.argsort(descending=True, stable=True)[: strong.sum()].tolist():
             if not explained[row] and not (twins[row] & explained).any():
                 explained[row] = True
                 born.append(row)
@@ -174,7 +178,8 @@ class Tracker:
         settled = memory.sightings[rows] >= self.config.birth_frames
         objects, order = objects[settled].sort()
         rows = rows[settled][order]
-        kept = found[objects.to(found.device)]
+        # Masks are large: where every object belongs to a track they are not copied.
+        kept = found if len(objects) == len(found) else found[objects.to(found.device)]
         places = {name: place for place, name in enumerate(found.names)}
         labels = [
             _voted(memory.votes[row], places, label)

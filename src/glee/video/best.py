@@ -36,13 +36,12 @@ class BestObjects:
 
     def render(self, geometry: ImageGeometry) -> Tensor:
         """Return the masks [R, H, W] bool."""
-        masks, _ = render_masks(
+        return render_masks(
             self.logits,
             padded=geometry.padded,
             resized=geometry.content,
             original=geometry.original,
         )
-        return masks
 
     def render_exclusive(self, geometry: ImageGeometry, given: Tensor) -> Tensor:
         """Return masks [R, H, W] bool that share no pixel; some may be given, see there."""

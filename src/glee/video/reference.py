@@ -120,7 +120,7 @@ def place_tracks(
         kept = kept[_unrivalled(boxes[kept], scores[kept], config.nms, config.released_nms)]
     masks = None
     if outputs.mask_features.shape[2]:
-        masks, _ = render_masks(
+        masks = render_masks(
             logits[kept],
             padded=geometry.padded,
             resized=geometry.content,

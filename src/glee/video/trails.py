@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw
 
-from glee.draw import track_color
+from glee.colors import track_color
 from glee.results import Instances
 
 LENGTH = 40  # frames

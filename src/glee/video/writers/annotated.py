@@ -101,7 +101,7 @@ class AnnotatedVideo:
         """Return the encoder and where its packets go, opened with the first frame."""
         if self._encoder is None or self._out is None:
             height, width = image.shape[:2]
-            self._encoder = _new_encoder(width, height, self._info.frame_rate)
+            self._encoder = new_encoder(width, height, self._info.frame_rate)
             kept = self._stream_path.with_suffix(".part.ts")
             # It is there already if an earlier run was stopped while it took over frames.
             if self._position["last"] is not None and not kept.is_file():
@@ -171,7 +171,8 @@ def interrupted_at(stream: Path, first: str) -> Position:
     return {"first": first, "last": max(times)}
 
 
-def _new_encoder(width: int, height: int, frame_rate: Fraction) -> Any:
+def new_encoder(width: int, height: int, frame_rate: Fraction) -> Any:
+    """Return an encoder of H.264 that gives each frame at once."""
     av = import_av()
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
