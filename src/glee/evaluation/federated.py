@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from glee.evaluation.arrays import BoolArray, IntArray
-from glee.evaluation.coco_json import part, rows_by_id
 from glee.evaluation.objects import Annotations, Catalog, Predictions
+from glee.evaluation.records import part, rows_by_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)

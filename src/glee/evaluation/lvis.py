@@ -8,10 +8,11 @@ import numpy as np
 
 from glee.evaluation.arrays import IntArray
 from glee.evaluation.average_precision import Curves, compute_curves, mean_of_known
-from glee.evaluation.coco_json import part, sorted_by_id
+from glee.evaluation.coco_json import sorted_by_id
 from glee.evaluation.detection import COCO_SUBSETS, category_values, precision_values
 from glee.evaluation.federated import Federation, in_incomplete, keep_verified
 from glee.evaluation.objects import Annotations, Predictions, describe, keep_surest
+from glee.evaluation.records import part
 from glee.evaluation.scores import Scores
 from glee.evaluation.subsets import match_subsets
 
