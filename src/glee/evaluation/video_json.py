@@ -1,12 +1,13 @@
 """YouTube-VIS' JSON, from which tubes of masks are read; OVIS, UVO's videos and LV-VIS share it."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
 
-from glee.evaluation.arrays import Id, IntArray
+from glee.evaluation.arrays import Id
 from glee.evaluation.coco_json import (
     read_category_ids,
     read_places,
@@ -23,6 +24,8 @@ from glee.evaluation.records import (
     is_number,
     listed,
     number,
+    row_of,
+    rows_by_id,
     shown,
     whole,
 )
@@ -65,7 +68,13 @@ def read_tube_annotations(data: Json, catalog: Catalog) -> Annotations:
         categories=categories,
         areas=np.array([_mean_area(one, f"annotations[{n}]") for n, one in enumerate(annotations)]),
         crowd=np.array([bool(one.get("iscrowd", 0)) for one in annotations], dtype=np.bool_),
-        regions=_read_tubes(annotations, units, catalog, "annotations"),
+        regions=Tubes(
+            [
+                _read_tube(one, unit, catalog, f"annotations[{place}]")
+                for place, (one, unit) in enumerate(zip(annotations, units.tolist(), strict=True))
+            ],
+            catalog.unit_sizes[units],
+        ),
     )
 
 
@@ -76,15 +85,22 @@ def read_tube_predictions(results: Iterable[Json], catalog: Catalog) -> Predicti
 
     Raises ValueError as read_tube_annotations, and for scores that are no finite numbers.
     """
-    results = list(results)
-    units, categories = read_places(results, catalog, "predictions", "video_id")
-    scores = [number(one, "score", f"predictions[{row}]") for row, one in enumerate(results)]
+    units, categories, scores = array("q"), array("q"), array("d")
+    unit_rows, category_rows = rows_by_id(catalog.unit_ids), rows_by_id(catalog.category_ids)
+    tubes: list[list[bytes | None]] = []
+    for place, one in enumerate(results):  # one by one: a file may be larger than memory
+        where = f"predictions[{place}]"
+        units.append(row_of(one, "video_id", unit_rows, where))
+        categories.append(row_of(one, "category_id", category_rows, where))
+        scores.append(number(one, "score", where))
+        tubes.append(_read_tube(one, units[-1], catalog, where))
+    rows = np.array(units, dtype=np.int64)
     return Predictions(
         catalog=catalog,
-        units=units,
-        categories=categories,
+        units=rows,
+        categories=np.array(categories, dtype=np.int64),
         scores=np.array(scores, dtype=np.float64),
-        regions=_read_tubes(results, units, catalog, "predictions"),
+        regions=Tubes(tubes, catalog.unit_sizes[rows]),
     )
 
 
@@ -97,30 +113,27 @@ def _mean_area(values: Json, where: str) -> float:
     return float(np.mean(present)) if present else 0.0
 
 
-def _read_tubes(objects: Sequence[Json], units: IntArray, catalog: Catalog, name: str) -> Tubes:
-    tubes = []
-    for row, (one, unit) in enumerate(zip(objects, units, strict=True)):
-        where = f"{name}[{row}]"
-        segmentations = listed(one, "segmentations", where)
-        if len(segmentations) != catalog.unit_lengths[unit]:
-            raise RecordError(
-                where,
-                f"has {len(segmentations)} segmentations, but its video has "
-                f"{catalog.unit_lengths[unit]} frames; give null where the object is absent",
-            )
-        size = catalog.unit_sizes[unit]
-        masks = [
-            None if mask is None else read_mask(mask, size, f"{where}, frame {frame}")
-            for frame, mask in enumerate(segmentations)
-        ]
-        there = [(frame, mask) for frame, mask in enumerate(masks) if mask is not None]
-        require_filled(
-            [mask for _, mask in there],
-            np.tile(size, (len(there), 1)),
-            partial(_frame_place, where, [frame for frame, _ in there]),
+def _read_tube(values: Json, unit: int, catalog: Catalog, where: str) -> list[bytes | None]:
+    """Return the mask of an object in each frame of the video of a row, None where it is absent."""
+    segmentations = listed(values, "segmentations", where)
+    if len(segmentations) != catalog.unit_lengths[unit]:
+        raise RecordError(
+            where,
+            f"has {len(segmentations)} segmentations, but its video has "
+            f"{catalog.unit_lengths[unit]} frames; give null where the object is absent",
         )
-        tubes.append(masks)
-    return Tubes(tubes, catalog.unit_sizes[units])
+    size = catalog.unit_sizes[unit]
+    masks = [
+        None if mask is None else read_mask(mask, size, f"{where}, frame {frame}")
+        for frame, mask in enumerate(segmentations)
+    ]
+    there = [(frame, mask) for frame, mask in enumerate(masks) if mask is not None]
+    require_filled(
+        [mask for _, mask in there],
+        np.tile(size, (len(there), 1)),
+        partial(_frame_place, where, [frame for frame, _ in there]),
+    )
+    return masks
 
 
 def _frame_place(where: str, frames: Sequence[int], row: int) -> str:

@@ -32,7 +32,7 @@ from glee.evaluation.detection import class_agnostic_scores, coco_scores
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.evidence import Evidence, class_agnostic_evidence, federated_evidence
 from glee.evaluation.federated import read_federation
-from glee.evaluation.lvis import lvis_fixed_ap, lvis_scores, read_frequencies
+from glee.evaluation.lvis import lvis_tables, read_frequencies
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.protocol import Choice, Protocol, choose
 from glee.evaluation.records import RecordError, part
@@ -283,9 +283,9 @@ def score_lvis(task: ImageTask, rows: Rows, keys: Sequence[Id]) -> Scored:
     objects = read_tables(data, rows, task.tables)
     for table, (annotations, predictions) in objects.items():
         federation = read_federation(data, annotations.catalog, "images")
-        inputs = (annotations, predictions, federation, read_frequencies(data))
-        tables[table] = lvis_scores(*inputs)
-        tables[f"{table} fixed"] = lvis_fixed_ap(*inputs)
+        tables[table], tables[f"{table} fixed"] = lvis_tables(
+            annotations, predictions, federation, read_frequencies(data)
+        )
     return Scored(
         metrics=tuple(
             percent(f"{table} {name}", tables[table][name])
