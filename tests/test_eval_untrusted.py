@@ -307,6 +307,19 @@ def test_lines_that_hold_no_objects_are_named(results: str, tmp_path: Path) -> N
         score_predictions(open_benchmark("coco", Source(root=tmp_path)), path, None)
 
 
+def test_an_entry_of_the_annotations_without_its_image_is_told(tmp_path: Path) -> None:
+    make_omnilabel(tmp_path)
+    path = tmp_path / "omnilabel/dataset_all_val_v0.1.3.json"
+    data = json.loads(path.read_text())
+    del data["annotations"][0]["image_id"]
+    write_json(path, data)
+    write_json(tmp_path / "results.json", [])
+    benchmark = open_benchmark("omnilabel", Source(root=tmp_path))
+
+    with pytest.raises(ValueError, match=r"v0\.1\.3\.json: an entry has no 'image_id'"):
+        score_predictions(benchmark, tmp_path / "results.json", None)
+
+
 def test_a_damaged_entry_of_the_annotations_is_named(tmp_path: Path) -> None:
     make_coco(tmp_path)
     path = tmp_path / "coco/annotations/instances_val2017.json"

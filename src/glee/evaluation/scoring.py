@@ -98,6 +98,8 @@ def _naming(predictions: Path, benchmark: Benchmark) -> Iterator[None]:
         of_predictions = error.where.startswith("predictions")
         file = predictions if of_predictions else benchmark.files[0]
         raise ValueError(f"{file}: {error}") from error
+    except KeyError as error:  # all fields of predictions were asked for by name
+        raise ValueError(f"{benchmark.files[0]}: an entry has no {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

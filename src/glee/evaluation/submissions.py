@@ -62,9 +62,9 @@ def davis_palette() -> list[int]:
 def _label_pictures(rows: Rows) -> Iterator[tuple[str, Image.Image]]:
     palette = davis_palette()
     for row in rows():
-        labels, _ = row_labels(row, row_frames(row), row_size(row))
-        for name, picture in zip(row["frames"], labels, strict=True):
-            image = Image.fromarray(picture, "P")
+        for name in row_frames(row):  # one at a time: sizes are what the entry says
+            labels, _ = row_labels(row, [name], row_size(row))
+            image = Image.fromarray(labels[0], "P")
             image.putpalette(palette)
             yield f"{row['video']}/{name}", image
 
@@ -73,9 +73,9 @@ def _expression_pictures(rows: Rows) -> Iterator[tuple[str, Image.Image]]:
     for row in rows():
         for name, masks in row_objects(row).items():
             single: Json = {**row, "objects": {"1": masks}}
-            labels, _ = row_labels(single, row_frames(row), row_size(row))
-            for frame, picture in zip(row["frames"], labels, strict=True):
-                yield f"{row['video']}/{name}/{frame}", Image.fromarray(_white(picture))
+            for frame in row_frames(row):
+                labels, _ = row_labels(single, [frame], row_size(row))
+                yield f"{row['video']}/{name}/{frame}", Image.fromarray(_white(labels[0]))
 
 
 def _white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
