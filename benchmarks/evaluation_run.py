@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,25 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Size of a data set: images, predictions of each, classes, annotated objects of each image."""
+    """Size of a data set.
+
+    images       how many
+    predictions  of each image
+    categories   of the data set
+    shown        of these, in each image
+    annotated    objects of each image
+    """
 
     images: int
     predictions: int
     categories: int
+    shown: int
     annotated: int
 
 
 TASKS = {
-    "coco": Task(images=5_000, predictions=100, categories=80, annotated=7),
-    "lvis": Task(images=20_000, predictions=300, categories=1_203, annotated=12),
+    "coco": Task(images=5_000, predictions=100, categories=80, shown=3, annotated=7),
+    "lvis": Task(images=20_000, predictions=300, categories=1_203, shown=4, annotated=12),
 }
 FILES = {"coco": "coco/annotations/instances_val2017.json", "lvis": "lvis/lvis_v1_val.json"}
 
@@ -71,7 +79,7 @@ def patterns(task: Task) -> Iterator[tuple[list[dict[str, Any]], str]]:
     for _ in range(min(PATTERNS, task.images)):
         corners = random.uniform(0, 450, (task.annotated, 2))
         boxes = np.concatenate([corners, random.uniform(5, 140, (task.annotated, 2))], 1)
-        labels = random.integers(0, task.categories, task.annotated)
+        labels = random.choice(random.integers(0, task.categories, task.shown), task.annotated)
         objects = [
             {
                 "category_id": int(label),
@@ -144,11 +152,10 @@ def main() -> int:
     parser.add_argument("--predictions", type=int)
     options = parser.parse_args()
     task = TASKS[options.benchmark]
-    task = Task(
+    task = replace(
+        task,
         images=options.images or task.images,
         predictions=options.predictions or task.predictions,
-        categories=task.categories,
-        annotated=task.annotated,
     )
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
