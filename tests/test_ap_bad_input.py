@@ -36,17 +36,17 @@ def test_predictions_of_an_unknown_category_are_refused() -> None:
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"scores\[1\] is nan"):
+    with pytest.raises(ValueError, match=r"predictions\[1\] has score nan; give a finite number"):
         predictions(score=float("nan"))
 
 
 def test_boxes_of_negative_size_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"boxes\[1\] is .* of negative size"):
+    with pytest.raises(ValueError, match=r"predictions\[1\] has bbox .* of negative size"):
         predictions(bbox=[5, 5, -2, 3])
 
 
 def test_boxes_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"boxes\[1\] is .*nan"):
+    with pytest.raises(ValueError, match=r"predictions\[1\] has bbox \[5, nan, 2, 3\]; give"):
         predictions(bbox=[5, float("nan"), 2, 3])
 
 

@@ -45,8 +45,8 @@ def score_coco(root: Path, *results: dict[str, Any], limit: int | None = None) -
     [
         ({"image_id": 99}, r"predictions\[1\] has image_id 99, which is not among the 3"),
         ({"category_id": 2}, r"predictions\[1\] has category_id 2, which is not among the 3"),
-        ({"score": float("nan")}, r"scores\[1\] is nan; give finite numbers only"),
-        ({"bbox": [4, 6, -20, 16]}, r"boxes\[1\] is .*, of negative size"),
+        ({"score": float("nan")}, r"predictions\[1\] has score nan; give a finite number"),
+        ({"bbox": [4, 6, -20, 16]}, r"predictions\[1\] has bbox .*, of negative size"),
         ({"bbox": [4, 6, 20]}, r"predictions\[1\] must have a bbox of 4 numbers"),
         (
             {"segmentation": {"size": [64, 48], "counts": "0"}},
@@ -250,7 +250,7 @@ def test_masks_of_an_unknown_video_are_refused(
 ) -> None:
     write_masks(tmp_path / "found/other", "00000")
 
-    with pytest.raises(ValueError, match="predictions have video 'other', which is not among"):
+    with pytest.raises(ValueError, match=r"found: predictions\[0\] has video 'other', which"):
         score_davis()
 
 

@@ -101,6 +101,10 @@ def test_an_empty_file_holds_no_tracks(tmp_path: Path) -> None:
         ("1,2,a,0,10,10,1\n", "numbers between commas"),
         ("1,2,0,0,10,10,1,3,1\n", "has class 3; MOTChallenge scores pedestrians only"),
         ("1,2,0,0,-10,10,1\n", "negative size"),
+        ("1,2,0,0,9,9,1\n1.5,2,0,0,9,9,1\n", r"line 2 has frame 1\.5; give a whole number"),
+        ("1,2.7,0,0,9,9,1\n", r"line 1 has id 2\.7; give a whole number"),
+        ("1,nan,0,0,9,9,1\n", "line 1 has id nan; give a whole number"),
+        ("1,2,0,0,1e308,9,1\n", r"line 1 has \[.*1e\+308.*\]; give finite numbers"),
         ("1,2,0,0,10,10,1\n1,2,5,0,10,10,1\n", "track 2 has more than one box in frame 1"),
     ],
 )

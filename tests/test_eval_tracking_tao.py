@@ -78,8 +78,8 @@ def test_the_best_predictions_of_a_frame_are_kept() -> None:
     [
         ({"image": 99}, r"predictions\[0\] has image_id 99, which is not among"),
         ({"category": 99}, r"predictions\[0\] has category_id 99, which is not among"),
-        ({"score": float("nan")}, r"score\[0\] is nan"),
-        ({"bbox": [0, 0, -1, 5]}, r"bbox\[0\] is .* of negative size"),
+        ({"score": float("nan")}, r"predictions\[0\] has score nan"),
+        ({"bbox": [0, 0, -1, 5]}, r"predictions\[0\] has bbox .* of negative size"),
     ],
 )
 def test_wrong_predictions_are_errors(wrong: dict[str, Any], message: str) -> None:

@@ -22,7 +22,7 @@ X_LABELS = {"resolution": "megapixels"}
 def require_plotting() -> None:
     """Raise ImportError, with what supplies it, if matplotlib is missing."""
     try:
-        import matplotlib  # noqa: F401, PLC0415 - looked for before hours of measuring
+        import matplotlib  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise ImportError(
             'drawing curves needs matplotlib: pip install "glee-vision[plot]"'

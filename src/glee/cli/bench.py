@@ -74,8 +74,11 @@ def run(options: argparse.Namespace) -> int:
     report = _measure(options)
     print(json.dumps(report.to_json()) if options.json else report.to_markdown(), end="")
     if out is not None:
-        write_bench(report, out)
-        print(f"bench.json, bench.md and bench.png are in {out}", file=sys.stderr)
+        lacking = write_bench(report, out)
+        names = "bench.json and bench.md" if lacking else "bench.json, bench.md and bench.png"
+        print(f"{names} are in {out}", file=sys.stderr)
+        if lacking:
+            print(f"no picture of the curves: {lacking}", file=sys.stderr)
     if not report.passed:
         print("failed: two ways to the same result differ, see above", file=sys.stderr)
     return 0 if report.passed else 1

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
@@ -31,8 +30,6 @@ EXAMPLE = """examples:
   torchrun --nproc-per-node 8 -m glee eval lvis --data datasets --model pro
 """
 
-WAIT_SECONDS = 2.0
-
 Role = Literal["alone", "share", "lead", "follow"]
 """A process on its own; one of several that were started by hand; of those that torchrun starts the
 first, which waits for the others and scores, and the others."""
@@ -55,15 +52,17 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="folder of the run (eval_out/BENCHMARK-MODEL)"
     )
     parser.add_argument(
-        "--restart", action="store_true", help="forget what an earlier run has left"
+        "--restart", action="store_true", help="delete what an earlier run has left in the folder"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N images or videos only")
     parser.add_argument("--shard", metavar="I/N", help="this process' share of the work, from 0/N")
     parser.add_argument(
         "--predictions",
         type=Path,
+        action="append",
         metavar="FILE",
-        help="score these, ours or in the benchmark's own format, and predict nothing",
+        help="score these, ours or in the benchmark's own format, and predict nothing; repeat it "
+        "for runs with other shots or seeds: mean and standard deviation",
     )
     parser.add_argument(
         "--set",
@@ -101,24 +100,33 @@ def run(options: argparse.Namespace) -> int:
         annotations=options.annotations,
         images=options.images,
         switches=_read_switches(options.set),
+        needs_images=options.predictions is None,
     )
     benchmark = open_benchmark(options.benchmark, source)
     if options.predictions is not None:
-        from glee.evaluation.scoring import score_predictions  # noqa: PLC0415
-
-        result = score_predictions(
-            benchmark,
-            options.predictions,
-            options.out,
-            limit=options.limit,
-            report=not options.no_report,
-        )
-        return _show(result, options)
+        return _show(_score(benchmark, options), options)
     return _predict(benchmark, options)
+
+
+def _score(benchmark: "Benchmark", options: argparse.Namespace) -> "EvaluationResult":
+    """Score stored predictions of one run, or of several together."""
+    from glee.evaluation.repeats import score_repeats  # noqa: PLC0415
+    from glee.evaluation.scoring import score_predictions  # noqa: PLC0415
+
+    if len(options.predictions) > 1:
+        return score_repeats(benchmark, options.predictions, options.out, limit=options.limit)
+    return score_predictions(
+        benchmark,
+        options.predictions[0],
+        options.out,
+        limit=options.limit,
+        report=not options.no_report,
+    )
 
 
 def _predict(benchmark: "Benchmark", options: argparse.Namespace) -> int:
     """Predict what is left to be predicted, and score if that is all of it."""
+    from glee.evaluation.processes import meeting  # noqa: PLC0415
     from glee.evaluation.runner import (  # noqa: PLC0415
         Model,
         pending_units,
@@ -129,25 +137,22 @@ def _predict(benchmark: "Benchmark", options: argparse.Namespace) -> int:
 
     shard, role = _shard(options)
     out = options.out or Path("eval_out") / f"{benchmark.name}-{Path(options.model).stem}"
-    if options.restart and role == "alone":
-        restart(out)
-    model = Model(name=options.model, predictor=_load(options))
-    seconds = predict_units(benchmark, model, out, limit=options.limit, shard=shard)
-    match role:
-        case "share":
-            left = len(pending_units(benchmark, out, options.limit))
-            print(
-                f"--shard {options.shard} is done, {left} {benchmark.unit} are left to others; "
-                "when they are done, the same command without --shard scores",
-                file=sys.stderr,
-            )
-            return 0
-        case "follow":
-            return 0
-        case "lead":
-            # torchrun ends all processes when one fails, so that this one does not wait forever.
-            while pending_units(benchmark, out, options.limit):
-                time.sleep(WAIT_SECONDS)
+    with meeting() as wait_for_all:
+        if options.restart and role != "follow":
+            restart(benchmark, out)
+        wait_for_all()  # before the first writes to the folder
+        model = Model(name=options.model, predictor=_load(options))
+        seconds = predict_units(benchmark, model, out, limit=options.limit, shard=shard)
+        wait_for_all()  # before one reads what all have written
+    if role == "share":
+        left = len(pending_units(benchmark, out, options.limit))
+        print(
+            f"--shard {options.shard} is done, {left} {benchmark.unit} are left to others; "
+            "when they are done, the same command without --shard scores",
+            file=sys.stderr,
+        )
+    if role in ("share", "follow"):
+        return 0
     result = score_run(
         benchmark,
         out,
@@ -166,6 +171,11 @@ def _shard(options: argparse.Namespace) -> "tuple[Shard | None, Role]":
     from glee.evaluation.cache import Shard, parse_shard  # noqa: PLC0415
 
     if options.shard is not None:
+        if options.restart:
+            raise ValueError(
+                "--restart would delete what the processes of other shards predict; delete the "
+                "folder of the run before the first of them, or give another by --out"
+            )
         return parse_shard(options.shard), "share"
     rank, count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:

@@ -6,7 +6,7 @@ and that is an argument here.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -99,6 +99,18 @@ class Matches:
     rows: IntArray
     outcomes: Outcomes
     counts: IntArray
+
+    def take(self, rows: IntArray) -> "Matches":
+        """Return what became of some detections, in rising order; their ranks stay."""
+        return replace(
+            self,
+            units=self.units[rows],
+            categories=self.categories[rows],
+            scores=self.scores[rows],
+            ranks=self.ranks[rows],
+            rows=self.rows[rows],
+            outcomes=self.outcomes[:, :, rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

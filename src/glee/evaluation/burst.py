@@ -15,12 +15,12 @@ from glee.evaluation.arrays import FloatArray, Id, IntArray
 from glee.evaluation.average_precision import compute_curves, mean_of_known
 from glee.evaluation.burst_json import DISTRACTORS, BurstFrame, BurstVideo
 from glee.evaluation.category_tracking import track_categories
-from glee.evaluation.coco_json import rows_by_id
 from glee.evaluation.federated import Federation, in_incomplete, keep_verified
 from glee.evaluation.hota import hota_summary
 from glee.evaluation.labelled_video import LabelledFrame, LabelledVideo
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.overlaps import box_overlaps, mask_overlaps
+from glee.evaluation.records import rows_by_id
 from glee.evaluation.regions import Masks, Tubes
 from glee.evaluation.scores import Scores
 from glee.evaluation.subsets import Subset, match_subsets

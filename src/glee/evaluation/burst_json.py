@@ -5,8 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glee.evaluation.arrays import FloatArray, IntArray, require_finite
-from glee.evaluation.coco_json import Json, part
+from glee.evaluation.arrays import FloatArray, IntArray
+from glee.evaluation.mask_json import read_counts, require_filled
+from glee.evaluation.records import (
+    Json,
+    RecordError,
+    listed,
+    mapped,
+    number,
+    part,
+    shown,
+    text,
+    whole,
+)
 from glee.evaluation.regions import Masks
 
 # Categories of TAO that were merged into another, which takes their place.
@@ -51,6 +62,7 @@ class BurstVideo:
     name        dataset and sequence
     size        [2] int64, (height, width) in pixels
     frames      by the names of their images, in time
+    unlabelled  names of frames that nobody annotated; None where the file does not tell
     absent      categories that are verified to be nowhere in it
     incomplete  categories of which some objects may lack an annotation
     """
@@ -58,6 +70,7 @@ class BurstVideo:
     name: str
     size: IntArray
     frames: Mapping[str, BurstFrame]
+    unlabelled: frozenset[str] | None = None
     absent: frozenset[int] = frozenset()
     incomplete: frozenset[int] = frozenset()
 
@@ -67,8 +80,10 @@ def read_burst_truth(data: Json) -> list[BurstVideo]:
 
     Raises ValueError for missing parts and for categories that TAO does not have.
     """
-    sequences = part(data, "sequences", "the annotation file")
-    return [_read_video(sequence, left_out=DISTRACTORS) for sequence in sequences]
+    return [
+        _read_video(sequence, f"sequences[{place}]", is_truth=True)
+        for place, sequence in enumerate(listed(data, "sequences", "the annotation file"))
+    ]
 
 
 def read_burst_predictions(
@@ -76,15 +91,16 @@ def read_burst_predictions(
 ) -> list[BurstVideo]:
     """Read predictions, one video for each of the ground truth, with the same frames.
 
-    truth          the annotated videos; predictions in other frames are passed over
+    truth          the annotated videos; predictions in frames that nobody annotated are passed over
     max_per_frame  how many of the surest objects of a frame are kept
 
     Raises ValueError for videos that are not among the annotated ones, come twice or have masks
-    of another size, for categories that TAO does not have, for NaN scores and for missing parts.
+    of another size, for frames that their video does not have, for categories that TAO does not
+    have, for scores that are no finite numbers and for parts that are missing or wrong.
     """
     videos = [
-        _read_video(sequence, left_out=frozenset())
-        for sequence in part(data, "sequences", "the predictions")
+        _read_video(sequence, f"predictions[{place}]", is_truth=False)
+        for place, sequence in enumerate(listed(data, "sequences", "the predictions"))
     ]
     if unknown := {one.name for one in videos} - {one.name for one in truth}:
         raise ValueError(
@@ -92,6 +108,7 @@ def read_burst_predictions(
             "evaluate predictions with the annotations of the same split"
         )
     _check_videos(videos, {one.name: one for one in truth})
+    _check_frames(videos, {one.name: one for one in truth})
     found = {(one.name, name): frame for one in videos for name, frame in one.frames.items()}
     return [
         replace(
@@ -120,47 +137,120 @@ def _check_videos(videos: Sequence[BurstVideo], truth: Mapping[str, BurstVideo])
             )
 
 
-def _read_video(sequence: Json, *, left_out: frozenset[int]) -> BurstVideo:
-    name = f"{part(sequence, 'dataset', 'a sequence')}/{part(sequence, 'seq_name', 'a sequence')}"
-    images = part(sequence, "annotated_image_paths", name)
-    segmentations = part(sequence, "segmentations", name)
+def _check_frames(videos: Sequence[BurstVideo], truth: Mapping[str, BurstVideo]) -> None:
+    """Refuse frames that a video does not have, or that no annotated one is among."""
+    for video in videos:
+        true = truth[video.name]
+        other = [name for name in video.frames if name not in true.frames]
+        known = other if true.unlabelled is None else true.unlabelled
+        wrong = [name for name in other if name not in known]
+        if true.unlabelled is None and len(other) == len(video.frames):
+            wrong = other
+        if wrong:
+            raise ValueError(
+                f"predictions for {video.name} have frame {wrong[0]!r}, which the annotations do "
+                f"not have; name frames as annotated_image_paths do, such as "
+                f"{next(iter(true.frames), '')!r}"
+            )
+
+
+def tell_frames(data: Json, truth: Sequence[BurstVideo]) -> tuple[str, ...]:
+    """Return in words which predicted frames do not count, and which annotated ones are missing.
+
+    data  predictions that `read_burst_predictions` has read
+    """
+    true = {one.name: set(one.frames) for one in truth}
+    beyond = missing = 0
+    for sequence in data["sequences"]:
+        frames = set(sequence["annotated_image_paths"])
+        annotated = true[f"{sequence['dataset']}/{sequence['seq_name']}"]
+        beyond += len(frames - annotated)
+        missing += len(annotated - frames)
+    notes = []
+    if beyond:
+        notes.append(f"{beyond} predicted frames are not annotated: passed over")
+    if missing:
+        notes.append(f"{missing} annotated frames of predicted videos are missing: nothing there")
+    return tuple(notes)
+
+
+def _read_video(sequence: Json, where: str, *, is_truth: bool) -> BurstVideo:
+    name = f"{text(sequence, 'dataset', where)}/{text(sequence, 'seq_name', where)}"
+    where = f"{where}, {name}"
+    images = listed(sequence, "annotated_image_paths", where)
+    if not all(isinstance(one, str) for one in images) or len(set(images)) < len(images):
+        raise RecordError(where, "must have annotated_image_paths of different names")
+    segmentations = listed(sequence, "segmentations", where)
     if len(images) != len(segmentations):
-        raise ValueError(
-            f"{name} has {len(segmentations)} segmentations for {len(images)} "
-            "annotated_image_paths; give one for each frame"
+        raise RecordError(
+            where,
+            f"has {len(segmentations)} segmentations for {len(images)} annotated_image_paths; give "
+            "one for each frame",
         )
-    categories = part(sequence, "track_category_ids", name)
-    size = np.array([part(sequence, "height", name), part(sequence, "width", name)], np.int64)
-    frames = [_read_frame(objects, categories, size, name) for objects in segmentations]
+    categories = mapped(sequence, "track_category_ids", where)
+    size = np.array([whole(sequence, one, where, least=0) for one in ("height", "width")], np.int64)
+    frames = [
+        _read_frame(segmentations, row, categories, size, where) for row in range(len(images))
+    ]
+    if not is_truth:
+        return BurstVideo(name, size, dict(zip(images, map(_merge, frames), strict=True)))
     return BurstVideo(
         name=name,
         size=size,
         frames={
-            image: _merge(frame.take(np.flatnonzero(~np.isin(frame.categories, list(left_out)))))
+            image: _merge(frame.take(np.flatnonzero(~np.isin(frame.categories, list(DISTRACTORS)))))
             for image, frame in zip(images, frames, strict=True)
         },
+        unlabelled=frozenset(sequence["all_image_paths"]) - set(images)
+        if "all_image_paths" in sequence
+        else None,
         absent=frozenset(sequence.get("neg_category_ids", ())),
         incomplete=frozenset(sequence.get("not_exhaustive_category_ids", ())),
     )
 
 
-def _read_frame(objects: Json, track_categories: Json, size: IntArray, where: str) -> BurstFrame:
+def _read_frame(
+    segmentations: Sequence[Json], row: int, track_categories: Json, size: IntArray, where: str
+) -> BurstFrame:
     """Read the objects of a frame; one may have another category than its track."""
-    categories = [
-        one["category_id"] if "category_id" in one else part(track_categories, track, where)
-        for track, one in objects.items()
+    where = f"{where}, frame {row}"
+    objects = mapped({"segmentations": segmentations[row]}, "segmentations", where)
+    places = [f"{where}, track {shown(track)}" for track in objects]
+    entries = list(zip(objects, objects.values(), places, strict=True))
+    counts = [
+        read_counts(part(one, "rle", place), (int(size[0]), int(size[1])), place)
+        for _, one, place in entries
     ]
-    if unknown := [one for one in categories if not 1 <= one <= NUM_CATEGORIES]:
-        raise ValueError(f"{where} has category {unknown[0]}; TAO's are 1..{NUM_CATEGORIES}")
-    scores = np.array([one.get("score", 1.0) for one in objects.values()], dtype=np.float64)
-    require_finite(f"score in {where}", scores)
-    counts = [part(one, "rle", where).encode("ascii") for one in objects.values()]
+    sizes = np.tile(size, (len(counts), 1))
+    require_filled(counts, sizes, places.__getitem__)
     return BurstFrame(
-        ids=np.array([int(track) for track in objects], dtype=np.int64),
-        categories=np.array(categories, dtype=np.int64),
-        masks=Masks(counts, np.tile(size, (len(counts), 1))),
-        scores=scores,
+        ids=np.array([_track_number(track, place) for track, _, place in entries], dtype=np.int64),
+        categories=np.array(
+            [
+                _category(one if "category_id" in one else track_categories, track, place)
+                for track, one, place in entries
+            ],
+            dtype=np.int64,
+        ),
+        masks=Masks(counts, sizes),
+        scores=np.array(
+            [number({"score": 1.0, **one}, "score", place) for _, one, place in entries]
+        ).reshape(-1),
     )
+
+
+def _track_number(track: str, where: str) -> int:
+    if not (track.isascii() and track.isdecimal() and len(track) < len(str(2**53))):
+        raise RecordError(where, "must be named by a whole number")
+    return int(track)
+
+
+def _category(values: Json, track: str, where: str) -> int:
+    """Return the category of an object, its own or that of its track."""
+    found = whole(values, "category_id" if "category_id" in values else track, where)
+    if not 1 <= found <= NUM_CATEGORIES:
+        raise RecordError(where, f"has category {found}; TAO's are 1..{NUM_CATEGORIES}")
+    return found
 
 
 def _merge(frame: BurstFrame) -> BurstFrame:

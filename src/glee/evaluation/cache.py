@@ -147,9 +147,14 @@ def read_lines(path: Path) -> Iterator[Json]:
     with path.open(encoding="utf-8") as file:
         for number, text in enumerate(file, start=1):
             try:
-                yield from json.loads(text)["results"]
-            except (ValueError, KeyError, TypeError) as error:
+                results = json.loads(text)["results"]
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise ValueError(f"{path}, line {number} holds no predictions: {error}") from error
+            if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
+                raise ValueError(
+                    f"{path}, line {number} holds no predictions: results must be a list of objects"
+                )
+            yield from results
 
 
 def is_ours(path: Path) -> bool:

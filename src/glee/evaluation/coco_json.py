@@ -1,32 +1,63 @@
 """COCO's JSON, from which images, annotations and predictions are read; LVIS and UVO share it."""
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from glee.evaluation.arrays import FloatArray, Id, IntArray
+from glee.evaluation.arrays import Id, IntArray
+from glee.evaluation.mask_json import read_mask, require_filled
 from glee.evaluation.objects import Annotations, Catalog, Predictions
+from glee.evaluation.records import (
+    Json,
+    RecordError,
+    identity,
+    listed,
+    number,
+    part,
+    read_box,
+    row_of,
+    rows_by_id,
+    whole,
+)
 from glee.evaluation.regions import Boxes, Masks
 
-Json = Mapping[str, Any]
 Kind = Literal["boxes", "masks"]
+KEYS: dict[Kind, str] = {"boxes": "bbox", "masks": "segmentation"}
+"""What the result format calls them."""
+
+MOST_PIXELS = 2**28
+"""Of one image; more is a mistake in the file."""
 
 
 def read_catalog(data: Json) -> Catalog:
     """Read the images and categories of an annotation file.
 
-    Raises ValueError for a part that is missing and for an id that occurs twice.
+    Raises ValueError for a part that is missing or wrong, and for an id that occurs twice.
     """
     images = sorted_by_id(data, "images")
-    sizes = [[part(one, "height", "an image"), part(one, "width", "an image")] for one in images]
     return Catalog(
         unit_ids=tuple(image["id"] for image in images),
-        unit_sizes=np.array(sizes, dtype=np.int64).reshape(-1, 2),
+        unit_sizes=read_sizes(images, "image"),
         unit_lengths=np.ones(len(images), dtype=np.int64),
         category_ids=read_category_ids(data),
     )
+
+
+def read_sizes(units: Sequence[Json], name: str) -> IntArray:
+    """Return the (height, width) [U, 2] of images or videos, called so by `name`."""
+    sizes = [
+        [whole(one, side, f"{name} {one['id']!r}", least=0) for side in ("height", "width")]
+        for one in units
+    ]
+    for one, (height, width) in zip(units, sizes, strict=True):
+        if height * width > MOST_PIXELS:
+            raise RecordError(
+                f"{name} {one['id']!r}", f"has {height} x {width} pixels, more than {MOST_PIXELS}"
+            )
+    return np.array(sizes, dtype=np.int64).reshape(-1, 2)
 
 
 def read_category_ids(data: Json) -> tuple[Id, ...]:
@@ -37,10 +68,13 @@ def read_category_ids(data: Json) -> tuple[Id, ...]:
 def sorted_by_id(data: Json, key: str) -> list[Json]:
     """Return the entries of one part of an annotation file, by rising id.
 
-    Raises ValueError if the part or an id is missing.
+    Raises ValueError if the part or an id is missing, or ids are numbers and texts.
     """
-    entries: list[Json] = part(data, key, "the annotation file")
-    return sorted(entries, key=lambda one: part(one, "id", f"an entry of {key}"))
+    entries: list[Json] = listed(data, key, "the annotation file")
+    ids = [identity(one, "id", f"an entry of {key}") for one in entries]
+    if len({isinstance(one, str) for one in ids}) > 1:
+        raise RecordError("the annotation file", f"has {key} with numbers and texts as ids")
+    return sorted(entries, key=lambda one: one["id"])
 
 
 def read_annotations(data: Json, catalog: Catalog, kind: Kind) -> Annotations:
@@ -49,69 +83,110 @@ def read_annotations(data: Json, catalog: Catalog, kind: Kind) -> Annotations:
     kind  what to compare: "boxes" or "masks", which may be polygons or run lengths
 
     Raises ValueError for ids that occur twice or that the catalog does not have, masks of another
-    size than their image, boxes of negative size, and parts that are missing.
+    size than their image, boxes of negative size, and parts that are missing or wrong.
     """
-    annotations = part(data, "annotations", "the annotation file")
+    annotations = listed(data, "annotations", "the annotation file")
     require_unique(annotations, "annotations")
     units, categories = read_places(annotations, catalog, "annotations", "image_id")
-    regions = _read_regions(annotations, units, catalog, kind, "annotations")
+    areas = [number(one, "area", f"annotations[{row}]") for row, one in enumerate(annotations)]
+    gathered = _Gathered(catalog, "annotations")
+    for row, (one, unit) in enumerate(zip(annotations, units.tolist(), strict=True)):
+        gathered.add_region(one, unit, kind, f"annotations[{row}]")
     return Annotations(
         catalog=catalog,
         units=units,
         categories=categories,
-        areas=np.array([part(one, "area", "an annotation") for one in annotations], np.float64),
+        areas=np.array(areas, np.float64),
         crowd=np.array([bool(one.get("iscrowd", 0)) for one in annotations], dtype=np.bool_),
-        regions=regions,
+        regions=gathered.regions(kind, units),
     )
 
 
-def read_predictions(results: Iterable[Json], catalog: Catalog, kind: Kind) -> Predictions:
+def read_predictions(
+    results: Iterable[Json], catalog: Catalog, kind: Kind, name: str = "predictions"
+) -> Predictions:
     """Read predictions in COCO's result format, as one list or one by one from a larger file.
 
     results  dicts with image_id, category_id, score, and bbox or segmentation
     kind     what to read: "boxes" or "masks"
+    name     what messages call them
 
-    Raises ValueError for images and categories that the annotations do not have, scores that are
-    NaN, masks of another size than their image, boxes of negative size, and missing parts.
+    Raises RecordError for images and categories that the annotations do not have, scores that are
+    no finite numbers, masks of another size than their image or that do not fill it, boxes of
+    negative size, and parts that are missing or wrong.
+    """
+    return read_both(results, catalog, (kind,), name)[kind]
+
+
+def read_both(
+    results: Iterable[Json],
+    catalog: Catalog,
+    kinds: Sequence[Kind],
+    name: str = "predictions",
+    *,
+    without: Sequence[Kind] = (),
+) -> dict[Kind, Predictions]:
+    """Read boxes and masks of the same predictions, going through a large file once.
+
+    without  what no entry may have, so that none is left out unseen
+
+    The other arguments and what is raised are those of `read_predictions`.
     """
     units, categories, scores = array("q"), array("q"), array("d")
-    boxes, counts = array("d"), list[bytes]()
     unit_rows, category_rows = rows_by_id(catalog.unit_ids), rows_by_id(catalog.category_ids)
-    for number, result in enumerate(results):
-        where = f"predictions[{number}]"
-        units.append(row_of(result, "image_id", unit_rows, where))
+    gathered = _Gathered(catalog, name)
+    for place, result in enumerate(results):
+        where = f"{name}[{place}]"
+        unit = row_of(result, "image_id", unit_rows, where)
+        units.append(unit)
         categories.append(row_of(result, "category_id", category_rows, where))
-        scores.append(part(result, "score", where))
-        if kind == "boxes":
-            boxes.extend(read_box(result, where))
-        else:
-            size = catalog.unit_sizes[units[-1]]
-            counts.append(read_mask(part(result, "segmentation", where), size, where))
+        scores.append(number(result, "score", where))
+        for kind in kinds:
+            gathered.add_region(result, unit, kind, where)
+        for kind in without:
+            if KEYS[kind] in result:
+                raise RecordError(where, f"has a {KEYS[kind]}, the first prediction has none")
     rows = np.array(units, dtype=np.int64)
-    return Predictions(
-        catalog=catalog,
-        units=rows,
-        categories=np.array(categories, dtype=np.int64),
-        scores=np.array(scores, dtype=np.float64),
-        regions=Boxes(np.array(boxes, dtype=np.float64).reshape(-1, 4))
-        if kind == "boxes"
-        else Masks(counts, catalog.unit_sizes[rows]),
-    )
+    return {
+        kind: Predictions(
+            catalog=catalog,
+            units=rows,
+            categories=np.array(categories, dtype=np.int64),
+            scores=np.array(scores, dtype=np.float64),
+            regions=gathered.regions(kind, rows),
+        )
+        for kind in kinds
+    }
 
 
-def _read_regions(
-    objects: Sequence[Json], units: IntArray, catalog: Catalog, kind: Kind, name: str
-) -> Boxes | Masks:
-    """Read the boxes or the masks of annotated objects."""
-    if kind == "boxes":
-        boxes = [read_box(one, f"{name}[{number}]") for number, one in enumerate(objects)]
-        return Boxes(np.array(boxes, dtype=np.float64).reshape(-1, 4))
-    sizes = catalog.unit_sizes[units]
-    counts = [
-        read_mask(part(one, "segmentation", f"{name}[{number}]"), size, f"{name}[{number}]")
-        for number, (one, size) in enumerate(zip(objects, sizes, strict=True))
-    ]
-    return Masks(counts, sizes)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """Boxes and masks, as they are read.
+
+    catalog  of the images
+    name     what messages call the objects
+    """
+
+    catalog: Catalog
+    name: str
+    boxes: "array[float]" = field(default_factory=lambda: array("d"))
+    counts: list[bytes] = field(default_factory=list)
+
+    def add_region(self, values: Json, unit: int, kind: Kind, where: str) -> None:
+        """Read the box or the mask of an object in the image of a row."""
+        if kind == "boxes":
+            self.boxes.extend(read_box(values, where))
+        else:
+            mask: Any = part(values, "segmentation", where)
+            self.counts.append(read_mask(mask, self.catalog.unit_sizes[unit], where))
+
+    def regions(self, kind: Kind, units: IntArray) -> Boxes | Masks:
+        """Return what was read; raises RecordError for masks that do not fill their images."""
+        if kind == "boxes":
+            return Boxes(np.array(self.boxes, dtype=np.float64).reshape(-1, 4))
+        sizes = self.catalog.unit_sizes[units]
+        require_filled(self.counts, sizes, lambda row: f"{self.name}[{row}]")
+        return Masks(self.counts, sizes)
 
 
 def read_places(
@@ -126,72 +201,11 @@ def read_places(
     return columns[0], columns[1]
 
 
-def rows_by_id(ids: Sequence[Id]) -> dict[Id, int]:
-    """Return the row of each id."""
-    return {one: row for row, one in enumerate(ids)}
-
-
-def row_of(values: Json, key: str, rows: Mapping[Id, int], where: str) -> int:
-    """Return the row of the id that `values` has under `key`.
-
-    Raises ValueError if it has none, or one that is unknown.
-    """
-    found = part(values, key, where)
-    if found not in rows:
-        raise ValueError(
-            f"{where} has {key} {found!r}, which is not among the {len(rows)} of the annotation "
-            "file; evaluate predictions with the annotations of the same split"
-        )
-    return rows[found]
-
-
-def part(values: Json, key: str, where: str) -> Any:
-    """Return values[key]; raise ValueError if it is missing."""
-    if key not in values:
-        raise ValueError(f"{where} has no {key!r}, only {', '.join(map(str, values)) or 'nothing'}")
-    return values[key]
-
-
 def require_unique(entries: Iterable[Json], name: str) -> None:
-    """Raise ValueError if an id is missing or occurs twice."""
+    """Raise RecordError if an id is missing or occurs twice."""
     seen: set[Id] = set()
     for one in entries:
-        entry_id = part(one, "id", f"an entry of {name}")
+        entry_id = identity(one, "id", f"an entry of {name}")
         if entry_id in seen:
             raise ValueError(f"{name} have id {entry_id!r} twice; give each its own id")
         seen.add(entry_id)
-
-
-def read_box(values: Json, where: str) -> FloatArray | Sequence[float]:
-    """Return the box (left, top, width, height) of an object; raise ValueError if it is none."""
-    box: Sequence[float] = part(values, "bbox", where)
-    if len(box) != len("xywh"):
-        raise ValueError(f"{where} must have a bbox of 4 numbers, got {box!r}")
-    return box
-
-
-def read_mask(segmentation: Any, size: IntArray, where: str) -> bytes:
-    """Return the compressed run lengths of a mask given as such, as run lengths or as polygons.
-
-    size  (height, width) of the image in pixels
-
-    Raises ValueError if the mask has another size.
-    """
-    from pycocotools.mask import frPyObjects, merge  # noqa: PLC0415 - only when masks are read
-
-    height, width = int(size[0]), int(size[1])
-    if isinstance(segmentation, list) and segmentation:
-        counts: bytes = merge(frPyObjects(segmentation, height, width))["counts"]
-        return counts
-    if not isinstance(segmentation, Mapping) or not {"size", "counts"} <= set(segmentation):
-        raise ValueError(f"{where} must have a mask as polygons or run lengths")
-    if list(segmentation["size"]) != [height, width]:
-        raise ValueError(
-            f"{where} has a mask of size {list(segmentation['size'])}, but its image is "
-            f"{[height, width]} (height, width); give masks in original pixels"
-        )
-    counts = segmentation["counts"]
-    if isinstance(counts, list):
-        packed = frPyObjects(dict(segmentation), height, width)
-        return bytes(packed["counts"])
-    return counts.encode("ascii") if isinstance(counts, str) else bytes(counts)

@@ -68,7 +68,7 @@ def compare_runs(first: Path, second: Path, drawing: Drawing | None = None) -> C
     """Compare the runs in two folders by a paired bootstrap over their images.
 
     Raises FileNotFoundError if one of them has no result or no stored matches, and ValueError if
-    they are of other benchmarks or of other images.
+    they are of other benchmarks, annotation files or images.
     """
     drawing = drawing or Drawing()
     results = read_result(first), read_result(second)
@@ -76,6 +76,12 @@ def compare_runs(first: Path, second: Path, drawing: Drawing | None = None) -> C
         raise ValueError(
             f"{first} is a run of {results[0].benchmark}, but {second} of {results[1].benchmark}; "
             "compare runs of one benchmark"
+        )
+    hashes = [one.annotations for one in results]
+    if all(hashes) and hashes[0] != hashes[1]:
+        raise ValueError(
+            f"{first} and {second} were scored with other annotation files; compare runs that were "
+            "scored with the same"
         )
     tables, units = {}, 0
     for table in _shared_tables(first, second):

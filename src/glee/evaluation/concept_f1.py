@@ -8,9 +8,10 @@ import numpy as np
 
 from glee.evaluation.arrays import BoolArray, FloatArray, IntArray
 from glee.evaluation.average_precision import THRESHOLDS
-from glee.evaluation.coco_json import part, sorted_by_id
+from glee.evaluation.coco_json import sorted_by_id
 from glee.evaluation.objects import Annotations, Predictions, describe
 from glee.evaluation.overlaps import compute_overlaps
+from glee.evaluation.records import part
 from glee.evaluation.scores import Scores
 from glee.evaluation.track_matching import assign
 

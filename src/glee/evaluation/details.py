@@ -11,9 +11,7 @@ from glee.evaluation.evidence import Matched
 from glee.evaluation.report.page import write_page
 from glee.evaluation.resampling import PrecisionSample, ShareSample, sample_precision
 from glee.evaluation.result import EvaluationResult, Row
-from glee.evaluation.sample_file import sample_path, save_sample, stored_tables
-
-REPORT = "report.html"
+from glee.evaluation.sample_file import REPORT, sample_path, save_sample
 
 TABLES = ("box", "mask")
 
@@ -34,8 +32,6 @@ def write_details(
     keys  the images or videos that count
     """
     matched = match_tables(benchmark, result, rows, keys)
-    for table in stored_tables(folder):
-        sample_path(folder, table).unlink()  # of an earlier run
     for table, sample in _samples(result, matched, keys).items():
         save_sample(sample, sample_path(folder, table))
     write_page(folder / REPORT, result, matched, benchmark.image)

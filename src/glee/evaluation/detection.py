@@ -89,7 +89,10 @@ def odinw_average(scores: Mapping[str, Scores]) -> Scores:
 
 
 def few_shot_summary(averages: Sequence[float]) -> Scores:
-    """Compute the mean and the population standard deviation over runs with different shots."""
+    """Compute the mean and the population standard deviation over runs with different shots.
+
+    averages  what each run came to, such as its average AP
+    """
     if not averages:
         raise ValueError("averages must have the AP of at least one run")
     return Scores({"AP": float(np.mean(averages)), "AP_std": float(np.std(averages))})

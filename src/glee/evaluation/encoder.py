@@ -3,8 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from glee.images import ImageSource
+from glee.images import ImageSource, load_image
 from glee.inference.predictor import EncodedImage, Predictor
+
+
+class PictureError(ValueError):
+    """A picture of the data set that is missing or damaged; all other errors are not its fault."""
 
 
 class Encoder:
@@ -25,11 +29,15 @@ class Encoder:
         self._last: tuple[Path, EncodedImage] | None = None
 
     def encode(self, image: ImageSource) -> EncodedImage:
-        """Run the image encoder; raises FileNotFoundError or ValueError for what is no image."""
+        """Run the image encoder; raises PictureError for what cannot be read as an image."""
         if isinstance(image, Path) and self._last is not None and self._last[0] == image:
             return self._last[1]
         self._last = None  # two large pictures at once are one too many
-        encoded = self.predictor.encode(image, resize=self._resize)
+        try:
+            pixels = load_image(image)
+        except (OSError, ValueError) as error:
+            raise PictureError(str(error)) from error
+        encoded = self.predictor.encode(pixels, resize=self._resize)
         if isinstance(image, Path):
             self._last = image, encoded
         return encoded

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from glee.evaluation.arrays import BoolArray, IntArray
-from glee.evaluation.coco_json import part, rows_by_id
 from glee.evaluation.objects import Annotations, Catalog, Predictions
+from glee.evaluation.records import part, rows_by_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,9 +55,16 @@ def keep_verified(
 
     What is known to be present (annotated) or absent stays.
     """
-    present = np.stack([annotations.units, annotations.categories], axis=1)
-    known = _among(predictions, np.concatenate([present, federation.absent]))
+    known = is_verified(predictions, annotations, federation)
     return predictions if known.all() else predictions.take(np.flatnonzero(known))
+
+
+def is_verified(
+    predictions: Predictions, annotations: Annotations, federation: Federation
+) -> BoolArray:
+    """Return [N] bool, True where the category is known to be present or absent in the image."""
+    present = np.stack([annotations.units, annotations.categories], axis=1)
+    return _among(predictions, np.concatenate([present, federation.absent]))
 
 
 def in_incomplete(predictions: Predictions, federation: Federation) -> BoolArray:

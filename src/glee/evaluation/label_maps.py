@@ -9,10 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from glee.data.readers.mask_folders import read_index_picture
-from glee.ops.masks import decode_rle, encode_rle
+from glee.evaluation.coco_json import MOST_PIXELS
+from glee.evaluation.mask_json import read_mask, require_filled
+from glee.evaluation.records import RecordError, listed, mapped, shown, whole
+from glee.ops.masks import Rle, decode_rle, encode_rle
 
 LabelMaps = NDArray[np.uint8]
 
+DIGITS = 3
 MOST_OBJECTS = 254
 """Numbers that a picture of one byte a pixel has for objects; 0 is background, 255 void."""
 
@@ -42,32 +46,71 @@ def row_labels(
     size    (height, width) of the video
     Returns [T, H, W]; frames that the entry lacks show nothing.
 
-    Raises ValueError for masks of another size and for numbers that are no objects.
+    Raises RecordError for masks of another size, for numbers that are no objects and for parts that
+    are missing or wrong.
     """
+    where = row_place(row)
     labels = np.zeros((len(frames), *size), np.uint8)
-    places = {name: place for place, name in enumerate(row["frames"])}
-    for number, masks in row["objects"].items():
-        if not 1 <= int(number) <= MOST_OBJECTS:
-            raise ValueError(
-                f"video {row['video']!r} has object {number}; numbers are 1..{MOST_OBJECTS}"
+    places = {name: place for place, name in enumerate(row_frames(row))}
+    for number, masks in row_objects(row).items():
+        if not (number.isdecimal() and len(number) <= DIGITS and 1 <= int(number) <= MOST_OBJECTS):
+            raise RecordError(
+                where, f"has object {shown(repr(number))}; numbers are 1..{MOST_OBJECTS}"
             )
         for frame, name in enumerate(frames):
             if name in places and (mask := masks[places[name]]) is not None:
-                labels[frame][_decode(mask, size, row["video"], name)] = int(number)
+                place = f"{where}, object {number}, frame {name!r}"
+                labels[frame][_decode(mask, size, place)] = int(number)
     return labels, sum(name not in places for name in frames)
 
 
-def _decode(
-    mask: Mapping[str, Any], size: tuple[int, int], video: str, frame: str
-) -> NDArray[np.bool_]:
-    if tuple(mask["size"]) != size:
-        raise ValueError(
-            f"video {video!r}, frame {frame!r} has a mask of size {list(mask['size'])}, but its "
-            f"frames are {list(size)} (height, width); give masks in original pixels"
-        )
-    pixels: NDArray[np.bool_] = decode_rle([{"size": list(size), "counts": mask["counts"]}], size)[
-        0
-    ].numpy()
+def row_place(row: Mapping[str, Any]) -> str:
+    """Return what messages call an entry."""
+    return f"predictions of video {shown(repr(row.get('video')))}"
+
+
+def row_frames(row: Mapping[str, Any]) -> list[str]:
+    """Return the names of the frames of an entry; raise RecordError unless they are texts."""
+    frames = listed(row, "frames", row_place(row))
+    if not all(isinstance(one, str) for one in frames) or len(set(frames)) < len(frames):
+        raise RecordError(row_place(row), "must have frames of different names")
+    return frames
+
+
+def row_size(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the (height, width) of an entry; raise RecordError if it is none."""
+    where, size = row_place(row), listed(row, "size", row_place(row))
+    if len(size) != len("HW"):
+        raise RecordError(where, f"has size {shown(repr(size))}; give [height, width]")
+    height, width = (whole({"size": one}, "size", where, least=1) for one in size)
+    if height * width > MOST_PIXELS:
+        raise RecordError(where, f"has size {size}, more than {MOST_PIXELS} pixels")
+    return height, width
+
+
+def row_objects(row: Mapping[str, Any]) -> Mapping[str, list[Any]]:
+    """Return the masks of each object of an entry, None where it is absent.
+
+    Raises RecordError for an object that has not one entry for each frame.
+    """
+    where, objects = row_place(row), mapped(row, "objects", row_place(row))
+    length = len(row_frames(row))
+    for name in objects:
+        if len(listed(objects, name, f"{where}, object")) != length:
+            raise RecordError(
+                where,
+                f"has {len(objects[name])} masks of object {shown(name)} for {length} frames; give "
+                "null where it is absent",
+            )
+    return objects
+
+
+def _decode(mask: object, size: tuple[int, int], where: str) -> NDArray[np.bool_]:
+    """Return the pixels [H, W] of a mask; raise RecordError for one of another size or form."""
+    counts = read_mask(mask, np.array(size, dtype=np.int64), where)
+    require_filled([counts], np.array([size], dtype=np.int64), lambda _: where)
+    packed = Rle(size=list(size), counts=counts.decode("ascii"))
+    pixels: NDArray[np.bool_] = decode_rle([packed], size)[0].numpy()
     return pixels
 
 

@@ -1,21 +1,60 @@
 """LVIS scores: AP with federated annotation, by frequency of the categories, and fixed AP."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from glee.evaluation.arrays import IntArray
-from glee.evaluation.average_precision import Curves, compute_curves, mean_of_known
-from glee.evaluation.coco_json import part, sorted_by_id
+from glee.evaluation.average_precision import Curves, Matches, compute_curves, mean_of_known
+from glee.evaluation.coco_json import sorted_by_id
 from glee.evaluation.detection import COCO_SUBSETS, category_values, precision_values
-from glee.evaluation.federated import Federation, in_incomplete, keep_verified
+from glee.evaluation.federated import Federation, in_incomplete, is_verified
 from glee.evaluation.objects import Annotations, Predictions, describe, keep_surest
+from glee.evaluation.records import part
 from glee.evaluation.scores import Scores
 from glee.evaluation.subsets import match_subsets
 
 _FREQUENCIES = ("r", "c", "f")
+
+MAX_DETECTIONS, PER_CATEGORY = 300, 10_000
+"""Predictions that count: of an image, or of a category over all images for fixed AP."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LvisMatches:
+    """Predictions of LVIS, matched once for all numbers.
+
+    annotations  what was to be found
+    predictions  all of them
+    rows         [M] int64, those that can be judged: their category is verified in their image
+    matches      what became of these
+    """
+
+    annotations: Annotations
+    predictions: Predictions
+    rows: IntArray
+    matches: Matches
+
+
+def match_lvis(
+    annotations: Annotations, predictions: Predictions, federation: Federation
+) -> LvisMatches:
+    """Match predictions by LVIS' rules.
+
+    federation  what was verified in each image
+
+    What is limited later, to the surest of an image or of a category, leaves out the least sure of
+    each image and category: matches, which are made surest first, stay the same.
+    """
+    # LVIS knows no crowds.
+    counted = replace(annotations, crowd=np.zeros_like(annotations.crowd))
+    rows = np.flatnonzero(is_verified(predictions, annotations, federation))
+    kept = predictions if len(rows) == len(predictions) else predictions.take(rows)
+    excused = in_incomplete(kept, federation)
+    matches = match_subsets(counted, kept, COCO_SUBSETS, excused=excused)
+    return LvisMatches(annotations, predictions, rows, matches)
 
 
 def lvis_scores(
@@ -24,7 +63,7 @@ def lvis_scores(
     federation: Federation,
     frequencies: Sequence[str],
     *,
-    max_detections: int = 300,
+    max_detections: int = MAX_DETECTIONS,
 ) -> Scores:
     """Compute LVIS' 13 numbers.
 
@@ -35,16 +74,7 @@ def lvis_scores(
     LVIS (arXiv:1908.03195, "Evaluation details"); lvis-api.
     Raises ValueError for a frequency of another name, or not one for each category.
     """
-    limited = _limit(predictions, predictions.units, max_detections, "image")
-    curves = _federated_curves(annotations, limited, federation)
-    values = _precision_values(curves, frequencies)
-    for row, subset in enumerate(COCO_SUBSETS):
-        values[f"AR{subset.name}@{max_detections}"] = mean_of_known(curves.recall[row])
-    return Scores(
-        values,
-        category_values(curves, annotations.catalog.category_ids, COCO_SUBSETS),
-        describe(annotations, limited, "images"),
-    )
+    return _per_image(match_lvis(annotations, predictions, federation), frequencies, max_detections)
 
 
 def lvis_fixed_ap(
@@ -53,7 +83,7 @@ def lvis_fixed_ap(
     federation: Federation,
     frequencies: Sequence[str],
     *,
-    per_category: int = 10_000,
+    per_category: int = PER_CATEGORY,
 ) -> Scores:
     """Compute LVIS' AP with a budget of predictions per category instead of per image.
 
@@ -62,12 +92,22 @@ def lvis_fixed_ap(
     "Evaluating Large-Vocabulary Object Detectors" (arXiv:2102.01066, "AP-fixed").
     Raises ValueError as lvis_scores does.
     """
-    limited = _limit(predictions, predictions.categories, per_category, "category")
-    curves = _federated_curves(annotations, limited, federation)
-    return Scores(
-        _precision_values(curves, frequencies),
-        category_values(curves, annotations.catalog.category_ids, COCO_SUBSETS),
-        describe(annotations, limited, "images"),
+    return _per_category(
+        match_lvis(annotations, predictions, federation), frequencies, per_category
+    )
+
+
+def lvis_tables(
+    annotations: Annotations,
+    predictions: Predictions,
+    federation: Federation,
+    frequencies: Sequence[str],
+) -> tuple[Scores, Scores]:
+    """Compute LVIS' 13 numbers, and fixed AP, in the time of one of them."""
+    matched = match_lvis(annotations, predictions, federation)
+    return (
+        _per_image(matched, frequencies, MAX_DETECTIONS),
+        _per_category(matched, frequencies, PER_CATEGORY),
     )
 
 
@@ -77,23 +117,41 @@ def read_frequencies(data: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(part(one, "frequency", "a category") for one in categories)
 
 
-def _limit(predictions: Predictions, groups: IntArray, count: int, name: str) -> Predictions:
-    """Return the `count` surest predictions of each group, and note if others are left out."""
+def _per_image(matched: LvisMatches, frequencies: Sequence[str], count: int) -> Scores:
+    curves, limited = _limit(matched, matched.predictions.units, count, "image")
+    values = _precision_values(curves, frequencies)
+    for row, subset in enumerate(COCO_SUBSETS):
+        values[f"AR{subset.name}@{count}"] = mean_of_known(curves.recall[row])
+    return _scores(matched, curves, limited, values)
+
+
+def _per_category(matched: LvisMatches, frequencies: Sequence[str], count: int) -> Scores:
+    curves, limited = _limit(matched, matched.predictions.categories, count, "category")
+    return _scores(matched, curves, limited, _precision_values(curves, frequencies))
+
+
+def _limit(
+    matched: LvisMatches, groups: IntArray, count: int, name: str
+) -> tuple[Curves, Predictions]:
+    """Return the curves of the `count` surest predictions of each group, and these.
+
+    groups  [N] int64, of each prediction
+    """
+    predictions, matches = matched.predictions, matched.matches
     kept = keep_surest(predictions.scores, groups, count)
     if kept.all():
-        return predictions
+        return compute_curves(matches), predictions
     note = f"{int((~kept).sum())} predictions beyond the {count} surest of their {name} left out"
-    return predictions.take(np.flatnonzero(kept)).with_note(note)
+    limited = predictions.take(np.flatnonzero(kept)).with_note(note)
+    return compute_curves(matches.take(np.flatnonzero(kept[matched.rows[matches.rows]]))), limited
 
 
-def _federated_curves(
-    annotations: Annotations, predictions: Predictions, federation: Federation
-) -> Curves:
-    predictions = keep_verified(predictions, annotations, federation)
-    # LVIS knows no crowds.
-    annotations = replace(annotations, crowd=np.zeros_like(annotations.crowd))
-    excused = in_incomplete(predictions, federation)
-    return compute_curves(match_subsets(annotations, predictions, COCO_SUBSETS, excused=excused))
+def _scores(
+    matched: LvisMatches, curves: Curves, limited: Predictions, values: dict[str, float]
+) -> Scores:
+    ids = matched.annotations.catalog.category_ids
+    notes = describe(matched.annotations, limited, "images")
+    return Scores(values, category_values(curves, ids, COCO_SUBSETS), notes)
 
 
 def _precision_values(curves: Curves, frequencies: Sequence[str]) -> dict[str, float]:

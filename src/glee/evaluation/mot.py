@@ -18,6 +18,7 @@ from glee.evaluation.hota import hota, hota_summary
 from glee.evaluation.identity import identity, identity_summary
 from glee.evaluation.labelled_video import matched_at
 from glee.evaluation.overlaps import box_overlaps
+from glee.evaluation.records import LARGEST
 from glee.evaluation.scores import Scores
 from glee.evaluation.tracked_video import FrameOverlap, TrackedVideo, tracked_video
 
@@ -81,6 +82,7 @@ def read_mot_truth(path: Path) -> MotTruth:
     Raises FileNotFoundError, or ValueError if a line has another form.
     """
     rows = _read_rows(path, columns=8)
+    _require_whole(rows, path, {7: "class"})
     return MotTruth(_tracks(rows), rows[:, 7].astype(np.int64), rows[:, 6].astype(np.int64) != 0)
 
 
@@ -108,7 +110,24 @@ def _read_rows(path: Path, columns: int) -> FloatArray:
         raise ValueError(f"{path} must hold numbers between commas: {error}") from error
     if rows.shape[1] < columns:
         raise ValueError(f"{path} must have {columns} or more columns, got {rows.shape[1]}")
+    _require_whole(rows, path, {0: "frame", 1: "id"})
+    if len(wrong := np.flatnonzero(~(np.abs(rows[:, :6]) <= LARGEST).all(axis=1))):
+        raise ValueError(
+            f"{path}, line {wrong[0] + 1} has {rows[wrong[0], :6].tolist()}; give finite numbers, "
+            f"at most {LARGEST:g}"
+        )
     return rows
+
+
+def _require_whole(rows: FloatArray, path: Path, columns: Mapping[int, str]) -> None:
+    """Refuse numbers of objects and frames that are fractions; lines count without empty ones."""
+    for column, name in columns.items():
+        values = rows[:, column]
+        wrong = np.flatnonzero(~((np.abs(values) <= LARGEST) & (values == np.rint(values))))
+        if len(wrong):
+            raise ValueError(
+                f"{path}, line {wrong[0] + 1} has {name} {values[wrong[0]]}; give a whole number"
+            )
 
 
 def _tracks(rows: FloatArray) -> MotTracks:

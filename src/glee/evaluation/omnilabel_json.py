@@ -1,23 +1,23 @@
 """OmniLabel's JSON, from which questions, annotated boxes and predictions are read."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
-from glee.evaluation.coco_json import (
-    part,
-    read_box,
-    require_unique,
-    row_of,
-    rows_by_id,
-    sorted_by_id,
-)
+from glee.evaluation.coco_json import require_unique, sorted_by_id
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.omnilabel import QUESTION_KINDS, Questions, question_kind
+from glee.evaluation.records import (
+    Json,
+    RecordError,
+    is_number,
+    listed,
+    read_box,
+    row_of,
+    rows_by_id,
+    shown,
+)
 from glee.evaluation.regions import Boxes
-
-Json = Mapping[str, Any]
 
 
 def read_questions(data: Json) -> Questions:
@@ -26,12 +26,12 @@ def read_questions(data: Json) -> Questions:
     Raises ValueError for a part that is missing and for an id that occurs twice.
     """
     images = sorted_by_id(data, "images")
-    descriptions = part(data, "descriptions", "the annotation file")
+    descriptions = listed(data, "descriptions", "the annotation file")
     require_unique(images, "images")
     require_unique(descriptions, "descriptions")
     present = {
         (box["image_id"], description)
-        for box in part(data, "annotations", "the annotation file")
+        for box in listed(data, "annotations", "the annotation file")
         for description in box["description_ids"]
     }
     # A stable sort: in each image, descriptions keep the order of the file.
@@ -68,7 +68,7 @@ def read_omnilabel_annotations(data: Json, questions: Questions) -> Annotations:
     Raises ValueError for boxes of negative size and parts that are missing.
     """
     units, kinds, boxes, crowd = [], [], [], []
-    for number, one in enumerate(part(data, "annotations", "the annotation file")):
+    for number, one in enumerate(listed(data, "annotations", "the annotation file")):
         for description in one["description_ids"]:
             if (question := questions.rows.get((one["image_id"], description))) is not None:
                 units.append(question[0])
@@ -94,8 +94,9 @@ def read_omnilabel_predictions(
     results  dicts with image_id, bbox, description_ids and as many scores
     data     the annotation file
 
-    Raises ValueError for unknown images and descriptions, scores that are NaN or not one for each
-    description, and boxes of negative size. Answers that were not asked for are left out and noted.
+    Raises RecordError for unknown images and descriptions, scores that are no finite numbers or not
+    one for each description, and boxes of negative size. Answers that were not asked for are left
+    out and noted.
     """
     known = {
         key: rows_by_id([one["id"] for one in data[plural]])
@@ -105,8 +106,10 @@ def read_omnilabel_predictions(
     for number, one in enumerate(results):
         where = f"predictions[{number}]"
         row_of(one, "image_id", known["image_id"], where)
+        box = read_box(one, where)
         for description, score in _answers(one, where):
-            row_of({"id": description}, "id", known["description_id"], f"a description of {where}")
+            answer = {"description_id": description}
+            row_of(answer, "description_id", known["description_id"], where)
             question = questions.rows.get((one["image_id"], description))
             if question is None:
                 unasked += 1
@@ -114,7 +117,7 @@ def read_omnilabel_predictions(
             units.append(question[0])
             kinds.append(question[1])
             scores.append(score)
-            boxes.append(read_box(one, where))
+            boxes.append(box)
     predictions = Predictions(
         catalog=questions.catalog,
         units=np.array(units, dtype=np.int64),
@@ -131,7 +134,9 @@ def read_omnilabel_predictions(
 
 def _answers(result: Json, where: str) -> list[tuple[int, float]]:
     """Return the descriptions and scores of a prediction."""
-    descriptions, scores = part(result, "description_ids", where), part(result, "scores", where)
+    descriptions, scores = listed(result, "description_ids", where), listed(result, "scores", where)
     if len(descriptions) != len(scores):
-        raise ValueError(f"{where} has {len(scores)} scores for {len(descriptions)} descriptions")
+        raise RecordError(where, f"has {len(scores)} scores for {len(descriptions)} descriptions")
+    if not all(map(is_number, scores)):
+        raise RecordError(where, f"has scores {shown(repr(scores))}; give finite numbers")
     return list(zip(descriptions, scores, strict=True))

@@ -1,7 +1,8 @@
 """Protocol: how predictions for a benchmark are made; every choice is a switch that is reported."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from glee.evaluation.result import Setting
@@ -50,8 +51,10 @@ class Protocol:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("shortest", "min_pixels", "nms", "consistency"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be finite and not negative, got {getattr(self, name)}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +97,6 @@ def choose(paper: Protocol, read: tuple[str, ...], switches: Mapping[str, str]) 
             )
         values[name] = _parse(name, text, type(getattr(paper, name)))
     return Choice(paper=paper, chosen=replace(paper, **values), read=read)
-
-
-def switch_names() -> tuple[str, ...]:
-    """Return the names of all switches."""
-    return tuple(field.name for field in fields(Protocol))
 
 
 def _parse(name: str, text: str, kind: type) -> Setting:

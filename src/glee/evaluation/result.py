@@ -23,16 +23,18 @@ Setting = str | int | float | bool | None
 class Metric:
     """One number that a paper would print.
 
-    name   such as "box AP"
-    value  in `unit`; NaN where nothing is annotated
-    unit   "%", "clicks", or "" for a plain number
-    paper  what the paper reports for this model, in the same unit; None if it does not
+    name    such as "box AP"
+    value   in `unit`; NaN where nothing is annotated
+    unit    "%", "clicks", or "" for a plain number
+    paper   what the paper reports for this model, in the same unit; None if it does not
+    spread  standard deviation over several runs, in the same unit; None of one run
     """
 
     name: str
     value: float
     unit: str = "%"
     paper: float | None = None
+    spread: float | None = None
 
     @property
     def difference(self) -> float | None:
@@ -78,19 +80,20 @@ class Counts:
 class EvaluationResult:
     """What one run of a benchmark came to.
 
-    benchmark   its name on the command line
-    model       what was loaded, or the file that the predictions came from
-    settings    the protocol, every switch with its value
-    deviations  in words, where the protocol differs from the paper's
-    metrics     the numbers that the paper prints, in its order; none where only a server can tell
-    values      all numbers by table and name, shares in 0..1 or counts
-    classes     rows by class, or by video or expression where there are no classes
-    sizes       rows by size of object, where the benchmark tells them apart
-    counts      images or videos, predictions, faults
-    notes       rules that had to be applied, in words
-    versions    of glee, torch and Python
-    seconds     that predicting took; 0 where all came from files
-    submission  the file to upload where only a server can score, "" if none
+    benchmark    its name on the command line
+    model        what was loaded, or the file that the predictions came from
+    settings     the protocol, every switch with its value
+    deviations   in words, where the protocol differs from the paper's
+    metrics      the numbers that the paper prints, in its order; none where only a server can tell
+    values       all numbers by table and name, shares in 0..1 or counts
+    classes      rows by class, or by video or expression where there are no classes
+    sizes        rows by size of object, where the benchmark tells them apart
+    counts       images or videos, predictions, faults
+    notes        rules that had to be applied, in words
+    versions     of glee, torch and Python
+    seconds      that predicting took; 0 where all came from files
+    submission   the file to upload where only a server can score, "" if none
+    annotations  what tells the content of the annotation files from that of others, "" if unknown
     """
 
     benchmark: str
@@ -106,6 +109,7 @@ class EvaluationResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     submission: str = ""
+    annotations: str = ""
 
     def metric(self, name: str) -> Metric:
         """Return the metric of a name; raise ValueError if there is none."""

@@ -14,8 +14,9 @@ from glee.data.report import Report
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark
 from glee.evaluation.cache import Appender, Cache, Shard
-from glee.evaluation.encoder import Encoder
-from glee.evaluation.result import RUN
+from glee.evaluation.encoder import Encoder, PictureError
+from glee.evaluation.result import RESULT, RUN
+from glee.evaluation.sample_file import discard_details
 from glee.files import replacing
 from glee.inference.predictor import Predictor
 from glee.inference.text import fingerprint
@@ -70,7 +71,7 @@ def predict_units(
         for key in _with_bar(todo, len(keys), benchmark.unit):
             try:
                 out.add(key, benchmark.predict(encoder, key))
-            except (FileNotFoundError, ValueError) as error:
+            except PictureError as error:
                 faults[key] = str(error)
                 _require_few(faults, len(keys))
     finally:
@@ -106,7 +107,7 @@ def describe_run(benchmark: Benchmark, model: Model) -> dict[str, Any]:
     return {
         "format": RUN_FORMAT,
         "benchmark": benchmark.name,
-        "annotations": {path.name: _hash(path) for path in benchmark.files},
+        "annotations": hash_files(benchmark.files),
         "settings": benchmark.choice.settings(),
         "model": model.name,
         "network": fingerprint(model.predictor.model),
@@ -161,15 +162,23 @@ def _claim(folder: Path, run: dict[str, Any]) -> None:
         )
 
 
-def restart(folder: Path) -> None:
-    """Delete what an earlier run has left in a folder, and nothing else."""
-    for path in (*folder.glob("predictions*.jsonl"), *folder.glob("faults*.json"), folder / RUN):
+def restart(benchmark: Benchmark, folder: Path) -> None:
+    """Delete what an earlier run of a benchmark has left in a folder, and nothing else."""
+    discard_details(folder)
+    names = [RUN, RESULT]
+    if benchmark.submission is not None:
+        names.append(benchmark.submission[0])
+    found = [*folder.glob("predictions*.jsonl"), *folder.glob("faults*.json")]
+    for path in (*found, *(folder / name for name in names)):
         path.unlink(missing_ok=True)
 
 
-def _hash(path: Path) -> str:
+def hash_files(paths: Sequence[Path]) -> str:
+    """Return what tells the content of some files, in this order, from that of others."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
+    for path in paths:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
     return digest.hexdigest()

@@ -12,6 +12,8 @@ from glee.files import replacing
 
 PREFIX, SUFFIX = "matches-", ".npz"
 
+REPORT = "report.html"
+
 LARGEST = 2**32
 """Bytes of all arrays of a file together: LVIS, with 300 detections an image, needs 0.2 GB."""
 
@@ -27,6 +29,13 @@ def stored_tables(folder: Path) -> list[str]:
     """Return the tables of which the folder of a run has matches."""
     paths = sorted(folder.glob(f"{PREFIX}*{SUFFIX}"))
     return [path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in paths]
+
+
+def discard_details(folder: Path) -> None:
+    """Delete the matches and the report of an earlier result, which do not fit a new one."""
+    for table in stored_tables(folder):
+        sample_path(folder, table).unlink()
+    (folder / REPORT).unlink(missing_ok=True)
 
 
 def save_sample(sample: PrecisionSample | ShareSample, path: Path) -> None:

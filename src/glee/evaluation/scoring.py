@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +14,10 @@ from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.cache import Cache, is_ours, read_lines
 from glee.evaluation.details import write_details
 from glee.evaluation.paper import beside_paper
-from glee.evaluation.result import Counts, EvaluationResult, Row, write_result
-from glee.evaluation.runner import limited, read_faults
+from glee.evaluation.records import RecordError
+from glee.evaluation.result import PREDICTIONS, Counts, EvaluationResult, Row, write_result
+from glee.evaluation.runner import hash_files, limited, read_faults
+from glee.evaluation.sample_file import discard_details
 from glee.evaluation.scores import Scores
 
 SIZES = {"s": "small", "m": "medium", "l": "large"}
@@ -42,7 +45,9 @@ def score_run(
     faults = {key: why for key, why in read_faults(folder).items() if key not in cache}
     notes = tuple(f"{key} could not be read: {faults[key]}" for key in keys if key in faults)
     scoring = Scoring(model=model, limit=limit, notes=notes, faults=len(notes), seconds=seconds)
-    result = _score(benchmark, cache.rows(keys), keys, scoring, folder)
+    with _naming(folder / PREDICTIONS, benchmark):
+        result = _score(benchmark, cache.rows(keys), keys, scoring, folder)
+    discard_details(folder)
     write_result(result, folder)
     if report:
         write_details(benchmark, result, cache.rows(keys), keys, folder)
@@ -74,12 +79,27 @@ def score_predictions(
         return _of_units(benchmark, every, keys)
 
     scoring = Scoring(model=str(predictions), limit=limit)
-    result = _score(benchmark, rows, keys, scoring, folder)
+    with _naming(predictions, benchmark):
+        result = _score(benchmark, rows, keys, scoring, folder)
     if folder is not None:
+        discard_details(folder)
         write_result(result, folder)
         if report:
             write_details(benchmark, result, rows, keys, folder)
     return result
+
+
+@contextmanager
+def _naming(predictions: Path, benchmark: Benchmark) -> Iterator[None]:
+    """Add the file to errors that name an entry of it."""
+    try:
+        yield
+    except RecordError as error:
+        of_predictions = error.where.startswith("predictions")
+        file = predictions if of_predictions else benchmark.files[0]
+        raise ValueError(f"{file}: {error}") from error
+    except KeyError as error:  # all fields of predictions were asked for by name
+        raise ValueError(f"{benchmark.files[0]}: an entry has no {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +148,7 @@ def _score(
         counts=counts,
         notes=(*benchmark.notes, *scoring.notes, *scored.notes, *_table_notes(scored.tables)),
         versions=_versions(),
+        annotations=hash_files(benchmark.files),
         seconds=scoring.seconds,
         submission=submission,
     )
@@ -136,7 +157,7 @@ def _score(
 def _count(benchmark: Benchmark, rows: Rows, keys: Sequence[Id], faults: int) -> Counts:
     predictions, seen = 0, set()
     for row in rows():
-        predictions += benchmark.count(row)
+        predictions += _count_of(benchmark, row)
         seen.add(_key_of(benchmark, row))
     return Counts(
         units=len(keys),
@@ -150,9 +171,18 @@ def _count(benchmark: Benchmark, rows: Rows, keys: Sequence[Id], faults: int) ->
 def _key_of(benchmark: Benchmark, row: Json) -> Id | None:
     """Return the unit of an entry, None if it does not say; scoring then refuses it by name."""
     try:
-        return benchmark.key_of(row)
+        key = benchmark.key_of(row)
     except (KeyError, TypeError):
         return None
+    return key if isinstance(key, int | str | float) else None
+
+
+def _count_of(benchmark: Benchmark, row: Json) -> int:
+    """Return how many objects an entry has, 0 if it is damaged; scoring then refuses it by name."""
+    try:
+        return benchmark.count(row)
+    except (KeyError, TypeError):
+        return 0
 
 
 def _of_units(benchmark: Benchmark, rows: Iterator[Json], keys: Sequence[Id]) -> Iterator[Json]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glee.evaluation.benchmark import Json, Rows
-from glee.evaluation.label_maps import row_labels
+from glee.evaluation.label_maps import row_frames, row_labels, row_objects, row_size
 from glee.files import replacing
 
 BITS = 8
@@ -62,22 +62,20 @@ def davis_palette() -> list[int]:
 def _label_pictures(rows: Rows) -> Iterator[tuple[str, Image.Image]]:
     palette = davis_palette()
     for row in rows():
-        height, width = row["size"]
-        labels, _ = row_labels(row, row["frames"], (height, width))
-        for name, picture in zip(row["frames"], labels, strict=True):
-            image = Image.fromarray(picture, "P")
+        for name in row_frames(row):  # one at a time: sizes are what the entry says
+            labels, _ = row_labels(row, [name], row_size(row))
+            image = Image.fromarray(labels[0], "P")
             image.putpalette(palette)
             yield f"{row['video']}/{name}", image
 
 
 def _expression_pictures(rows: Rows) -> Iterator[tuple[str, Image.Image]]:
     for row in rows():
-        height, width = row["size"]
-        for name, masks in row["objects"].items():
+        for name, masks in row_objects(row).items():
             single: Json = {**row, "objects": {"1": masks}}
-            labels, _ = row_labels(single, row["frames"], (height, width))
-            for frame, picture in zip(row["frames"], labels, strict=True):
-                yield f"{row['video']}/{name}/{frame}", Image.fromarray(_white(picture))
+            for frame in row_frames(row):
+                labels, _ = row_labels(single, [frame], row_size(row))
+                yield f"{row['video']}/{name}/{frame}", Image.fromarray(_white(labels[0]))
 
 
 def _white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

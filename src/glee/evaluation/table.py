@@ -31,7 +31,8 @@ def _cells(metric: Metric) -> tuple[str, str, str, str]:
     difference = metric.difference
     return (
         metric.name + unit,
-        _number(metric.value, "{:.1f}"),
+        _number(metric.value, "{:.1f}")
+        + ("" if metric.spread is None else f" ± {_number(metric.spread, '{:.1f}')}"),
         paper,
         "" if difference is None else _number(difference, "{:+.1f}"),
     )

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from glee.evaluation.arrays import FloatArray, Id, IntArray, require_boxes, require_finite
-from glee.evaluation.coco_json import Json, part, read_box, row_of, rows_by_id
+from glee.evaluation.arrays import FloatArray, Id, IntArray
 from glee.evaluation.labelled_video import LabelledFrame, LabelledVideo
 from glee.evaluation.overlaps import box_overlaps
+from glee.evaluation.records import Json, listed, number, read_box, row_of, rows_by_id, whole
 
 MAX_PER_FRAME = 300
 """How many predictions of a frame count, the best by score."""
@@ -33,19 +33,19 @@ def tao_videos(
     Categories that the file merges into another become that one. Predictions in frames without any
     annotation do not count.
 
-    Raises ValueError for predictions of an image or category that the file does not have, for NaN
-    scores, for boxes of negative size and for missing parts.
+    Raises ValueError for predictions of an image or category that the file does not have, for
+    scores that are no finite numbers, for boxes of negative size and for missing parts.
     """
     videos, images, objects, categories = (
-        part(annotations, name, "the annotation file")
+        listed(annotations, name, "the annotation file")
         for name in ("videos", "images", "annotations", "categories")
     )
-    images = {image["id"]: image for image in images}
-    _check_predictions(predictions, images, categories)
+    by_id = {image["id"]: image for image in images}
+    _check_predictions(predictions, by_id, categories)
     merged = _merged_categories(categories)
     truth, found = _by_image(objects), _by_image(predictions)
     frames: dict[Id, list[LabelledFrame]] = defaultdict(list)
-    for image in sorted(images.values(), key=lambda image: image["frame_index"]):
+    for image in sorted(by_id.values(), key=lambda image: image["frame_index"]):
         there = truth.get(image["id"], [])
         best = _best(found.get(image["id"], []), max_per_frame) if there else []
         frames[image["video_id"]].append(_labelled_frame(there, best, merged))
@@ -110,8 +110,6 @@ def _check_predictions(
         where = f"predictions[{row}]"
         row_of(entry, "image_id", known_images, where)
         row_of(entry, "category_id", known, where)
-        part(entry, "track_id", where)
+        whole(entry, "track_id", where)
+        number(entry, "score", where)
         read_box(entry, where)
-    scores = [part(entry, "score", "a prediction") for entry in predictions]
-    require_finite("score", np.array(scores, dtype=np.float64))
-    require_boxes("bbox", _boxes(predictions))

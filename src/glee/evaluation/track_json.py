@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 
 from glee.evaluation.arrays import FloatArray, Id, IntArray
-from glee.evaluation.coco_json import (
+from glee.evaluation.coco_json import read_places, require_unique, sorted_by_id
+from glee.evaluation.objects import Annotations, Catalog, Predictions, keep_surest
+from glee.evaluation.records import (
     Json,
-    part,
+    RecordError,
+    identity,
+    listed,
+    number,
     read_box,
-    read_places,
-    require_unique,
     row_of,
     rows_by_id,
-    sorted_by_id,
+    whole,
 )
-from glee.evaluation.objects import Annotations, Catalog, Predictions, keep_surest
 from glee.evaluation.regions import Tracks
 
 
@@ -29,11 +31,11 @@ def read_track_annotations(data: Json, catalog: Catalog) -> Annotations:
     Raises ValueError for ids that occur twice or that the file does not define, boxes of negative
     size, tracks with two categories or with two boxes in a frame, and missing parts.
     """
-    annotations = part(data, "annotations", "the annotation file")
+    annotations = listed(data, "annotations", "the annotation file")
     require_unique(annotations, "annotations")
     boxes = _read_boxes(annotations, data, catalog, "annotations")
     tracks = _join(boxes)
-    areas = [part(one, "area", "an annotation") for one in annotations]
+    areas = [number(one, "area", f"annotations[{n}]") for n, one in enumerate(annotations)]
     # Python's sum keeps the order of TAO's toolkit: areas decide about ranges.
     means = [sum(areas[row] for row in rows) / len(rows) for rows in tracks]
     firsts = np.array([rows[0] for rows in tracks], dtype=np.int64)
@@ -57,11 +59,11 @@ def read_track_predictions(
     data           the annotation file, which tells the frames
     max_per_image  how many of the surest boxes of a frame are kept, before tracks are formed
 
-    Raises ValueError as read_track_annotations, and for scores that are NaN.
+    Raises ValueError as read_track_annotations, and for scores that are no finite numbers.
     """
     results = list(results)
     boxes = _read_boxes(results, data, catalog, "predictions")
-    scores = np.array([part(one, "score", "a prediction") for one in results], dtype=np.float64)
+    scores = np.array([number(one, "score", f"predictions[{n}]") for n, one in enumerate(results)])
     kept = keep_surest(scores, boxes.images, max_per_image)
     boxes, scores = boxes.take(np.flatnonzero(kept)), scores[kept]
     tracks = _join(boxes)
@@ -109,23 +111,24 @@ class _TrackBoxes:
 def _read_boxes(objects: Sequence[Json], data: Json, catalog: Catalog, name: str) -> _TrackBoxes:
     images = sorted_by_id(data, "images")
     image_rows = rows_by_id([one["id"] for one in images])
-    merged, rows, placed, boxes = _merged_categories(data), [], [], []
-    for number, one in enumerate(objects):
-        where = f"{name}[{number}]"
+    merged, rows, placed, boxes, tracks = _merged_categories(data), [], [], [], []
+    for place, one in enumerate(objects):
+        where = f"{name}[{place}]"
         rows.append(row_of(one, "image_id", image_rows, where))
-        video, category = images[rows[-1]]["video_id"], part(one, "category_id", where)
+        video, category = images[rows[-1]]["video_id"], identity(one, "category_id", where)
         if one.get("video_id", video) != video:
-            raise ValueError(
-                f"{where} has video_id {one['video_id']!r}, but its image belongs to {video!r}"
+            raise RecordError(
+                where, f"has video_id {one['video_id']!r}, but its image belongs to {video!r}"
             )
         placed.append({"video_id": video, "category_id": merged.get(category, category)})
+        tracks.append(whole(one, "track_id", where))
         boxes.append(read_box(one, where))
     videos, categories = read_places(placed, catalog, name, "video_id")
     return _TrackBoxes(
         images=np.array(rows, dtype=np.int64),
         videos=videos,
         categories=categories,
-        tracks=np.array([part(one, "track_id", name) for one in objects], dtype=np.int64),
+        tracks=np.array(tracks, dtype=np.int64),
         xywh=np.array(boxes, dtype=np.float64).reshape(-1, 4),
     )
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from glee.evaluation.average_precision import mean_of_known
-from glee.evaluation.coco_json import part, sorted_by_id
+from glee.evaluation.coco_json import sorted_by_id
 from glee.evaluation.detection import class_agnostic_scores, coco_scores
 from glee.evaluation.objects import Annotations, Predictions
+from glee.evaluation.records import part
 from glee.evaluation.scores import Scores
 from glee.evaluation.subsets import subsets_by_area
 

@@ -1,8 +1,7 @@
 """BURST: masks of 482 classes in the annotated frames of TAO's videos."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from glee.evaluation.arrays import Id
@@ -18,7 +17,7 @@ from glee.evaluation.benchmarks.source import (
 )
 from glee.evaluation.benchmarks.tracks import VideoTrack, find_tracks
 from glee.evaluation.burst import burst_scores
-from glee.evaluation.burst_json import read_burst_predictions, read_burst_truth
+from glee.evaluation.burst_json import read_burst_predictions, read_burst_truth, tell_frames
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Protocol, choose
 
@@ -56,7 +55,7 @@ def burst(source: Source) -> Benchmark:
         predict=predict,
         key_of=sequence_key,
         score=partial(_score, data),
-        read=_read,
+        read=partial(read_entries, part="sequences"),
         image=lambda key: folder / str(key) / videos[str(key)]["annotated_image_paths"][0],
         count=lambda row: len(row["track_category_ids"]),
         notes=other_version("BURST val", data, {"sequences": 993, "categories": 482}),
@@ -90,19 +89,21 @@ def _sequence(video: Json, tracks: Sequence[VideoTrack], ids: Sequence[int]) -> 
     }
 
 
-def _read(path: Path) -> Iterator[Json]:
-    return (row for row in read_entries(path) if "seq_name" in row)
-
-
 def _score(data: dict[str, Any], rows: Rows, keys: Sequence[Id]) -> Scored:
     """Compute HOTA and mAP over all, the common and the uncommon classes."""
     kept = set(keys)
     sequences = [one for one in data["sequences"] if sequence_key(one) in kept]
     truth = read_burst_truth({**data, "sequences": sequences})
-    scores = burst_scores(truth, read_burst_predictions({"sequences": list(rows())}, truth))
+    found = {"sequences": list(rows())}
+    scores = burst_scores(truth, read_burst_predictions(found, truth))
     metrics = tuple(
         percent(f"{name}{group}", scores[f"{key}{suffix}"])
         for group, suffix in GROUPS.items()
         for name, key in (("HOTA", "HOTA"), ("mAP", "AP"))
     )
-    return Scored(metrics=metrics, tables={"mask": scores}, names=class_names(data["categories"]))
+    return Scored(
+        metrics=metrics,
+        tables={"mask": scores},
+        names=class_names(data["categories"]),
+        notes=tell_frames(found, truth),
+    )

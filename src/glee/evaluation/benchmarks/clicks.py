@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glee.evaluation.arrays import BoolArray, Id, IntArray
+from glee.evaluation.arrays import BoolArray, FloatArray, Id, IntArray
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.benchmarks.source import Source, read_entries
 from glee.evaluation.encoder import Encoder
@@ -20,6 +19,7 @@ from glee.evaluation.interactive import (
     mean_iou_after,
 )
 from glee.evaluation.protocol import Protocol, choose
+from glee.evaluation.records import RecordError, is_number, listed, row_of, rows_by_id, shown
 from glee.evaluation.result import Metric
 from glee.images import load_image
 from glee.inference.predictor import EncodedImage, Predictor
@@ -62,8 +62,9 @@ def clicks(source: Source, name: str) -> Benchmark:
     Networks that cannot read clicks beside the object get those on it only.
     """
     layout = LAYOUTS[name]
-    pictures = _by_stem(source.folder(f"{layout.folder}/{layout.pictures}"))
     masks = _by_stem(source.file(f"{layout.folder}/{layout.masks}"))
+    folder = source.folder(f"{layout.folder}/{layout.pictures}")
+    pictures = _by_stem(folder) if source.needs_images or folder.is_dir() else masks
     if unmasked := sorted(pictures.keys() - masks.keys()):
         raise ValueError(f"{pictures[unmasked[0]]} has no mask of the same name in {layout.masks}")
     choice = choose(Protocol(), SWITCHES, source.switches)
@@ -126,11 +127,8 @@ def _segmenter(
 
 def _score(rows: Rows, keys: Sequence[Id], most: int) -> Scored:
     """Average the clicks over the pictures; one without predictions was never good."""
-    ious: dict[Id, Any] = {key: np.zeros(most) for key in keys}
-    for number, row in enumerate(rows()):
-        if row.get("image") not in ious:
-            raise ValueError(f"predictions[{number}] is of picture {row.get('image')!r}, unknown")
-        ious[row["image"]] = np.array(row["ious"], dtype=np.float64)
+    found = _read_ious(rows, keys)
+    ious: dict[Id, FloatArray] = {key: found.get(key, np.zeros(most)) for key in keys}
     scores = interactive_scores(ious, targets=TARGETS, max_clicks=most)
     means = {f"mIoU@{n}": mean_iou_after(list(ious.values()), n) for n in MEAN_AFTER}
     metrics = (
@@ -140,7 +138,31 @@ def _score(rows: Rows, keys: Sequence[Id], most: int) -> Scored:
         ),
         *(Metric(name=name, value=100 * share) for name, share in means.items()),
     )
-    return Scored(metrics=metrics, tables={"mask": scores})
+    missing = len(keys) - len(found)
+    notes = (f"{missing} pictures have no predictions: never good",) if missing else ()
+    return Scored(metrics=metrics, tables={"mask": scores}, notes=notes)
+
+
+def _read_ious(rows: Rows, keys: Sequence[Id]) -> dict[Id, FloatArray]:
+    """Return the overlap after each click of the pictures that have predictions.
+
+    Raises RecordError for a picture that is unknown or there twice, and for overlaps that are
+    missing or lie outside of 0..1.
+    """
+    pictures, found = rows_by_id(keys), dict[Id, FloatArray]()
+    for place, row in enumerate(rows()):
+        where = f"predictions[{place}]"
+        picture = keys[row_of(row, "image", pictures, where)]
+        ious = listed(row, "ious", where)
+        listed(row, "clicks", where)
+        if picture in found:
+            raise RecordError(where, f"has image {picture!r} for the second time; give each once")
+        if not ious or not all(is_number(one) and 0 <= one <= 1 for one in ious):
+            raise RecordError(
+                where, f"has ious {shown(repr(ious))}; give one in 0..1 for each click"
+            )
+        found[picture] = np.array(ious, dtype=np.float64)
+    return found
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

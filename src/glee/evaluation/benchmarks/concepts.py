@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
-from glee.evaluation.benchmarks.detection import KINDS, percent
+from glee.evaluation.benchmarks.detection import KINDS, percent, read_found, tell_absent
 from glee.evaluation.benchmarks.source import Source, load_annotations, read_entries, restrict
-from glee.evaluation.coco_json import read_annotations, read_catalog, read_predictions
+from glee.evaluation.coco_json import read_annotations, read_catalog
 from glee.evaluation.concept_f1 import concept_f1_scores, read_exhaustive
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Protocol, choose
@@ -19,6 +19,7 @@ SUBSETS = (
 )
 NAMES = tuple(f"saco-{subset.replace('_', '-')}" for subset in SUBSETS)
 ANNOTATORS = "abc"
+TABLES = ("mask", "box")
 
 
 def saco(source: Source, name: str) -> Benchmark:
@@ -58,11 +59,9 @@ def saco(source: Source, name: str) -> Benchmark:
         exhaustive = [read_exhaustive(one) for one in chosen]
         tables = {
             table: concept_f1_scores(
-                [read_annotations(one, catalog, KINDS[table]) for one in chosen],
-                exhaustive,
-                read_predictions(rows(), catalog, KINDS[table]),
+                [read_annotations(one, catalog, KINDS[table]) for one in chosen], exhaustive, found
             )
-            for table in ("mask", "box")
+            for table, found in read_found(rows, catalog, TABLES).items()
         }
         metrics = tuple(
             percent(f"{table} {metric}", tables[table][key])
@@ -74,7 +73,7 @@ def saco(source: Source, name: str) -> Benchmark:
                 ("false alarms", "IL_FPR"),
             )
         )
-        return Scored(metrics=metrics, tables=tables)
+        return Scored(metrics=metrics, tables=tables, notes=tell_absent(TABLES, tables))
 
     return Benchmark(
         name=name,

@@ -1,6 +1,6 @@
 """Objects in single images: COCO, LVIS, Objects365 and UVO's frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,10 @@ from glee.evaluation.benchmarks.source import (
     restrict,
 )
 from glee.evaluation.coco_json import (
+    KEYS,
     Kind,
-    part,
     read_annotations,
+    read_both,
     read_catalog,
     read_predictions,
     sorted_by_id,
@@ -31,9 +32,10 @@ from glee.evaluation.detection import class_agnostic_scores, coco_scores
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.evidence import Evidence, class_agnostic_evidence, federated_evidence
 from glee.evaluation.federated import read_federation
-from glee.evaluation.lvis import lvis_fixed_ap, lvis_scores, read_frequencies
-from glee.evaluation.objects import Annotations, Predictions
+from glee.evaluation.lvis import lvis_tables, read_frequencies
+from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.protocol import Choice, Protocol, choose
+from glee.evaluation.records import RecordError, part
 from glee.evaluation.result import Metric
 from glee.evaluation.scores import Scores
 
@@ -210,38 +212,90 @@ def read_objects(data: Json, rows: Rows, table: str) -> tuple[Annotations, Predi
     return annotations, read_predictions(rows(), catalog, KINDS[table])
 
 
+def read_tables(
+    data: Json, rows: Rows, tables: Sequence[str]
+) -> dict[str, tuple[Annotations, Predictions]]:
+    """Read the annotated and the predicted objects for those tables of which there are predictions.
+
+    Raises RecordError as `read_both`, also if some predictions have boxes or masks and others not.
+    """
+    catalog = read_catalog(data)
+    found = read_found(rows, catalog, tables)
+    return {
+        table: (read_annotations(data, catalog, KINDS[table]), predictions)
+        for table, predictions in found.items()
+    }
+
+
+def read_found(rows: Rows, catalog: Catalog, tables: Sequence[str]) -> dict[str, Predictions]:
+    """Read the predicted objects for those tables that the first prediction has something for."""
+    first = next(rows(), None)
+    given = [one for one in tables if first is None or first.get(KEYS[KINDS[one]]) is not None]
+    if not given:
+        wanted = " nor ".join(repr(KEYS[KINDS[one]]) for one in tables)
+        raise RecordError("predictions[0]", f"has no {wanted}; give boxes, masks or both")
+    absent = [KINDS[one] for one in tables if one not in given]
+    found = read_both(rows(), catalog, [KINDS[one] for one in given], without=absent)
+    return {one: found[KINDS[one]] for one in given}
+
+
+def tell_absent(wanted: Sequence[str], scored: Iterable[str]) -> tuple[str, ...]:
+    """Return in words which tables could not be scored, for want of predictions."""
+    there = set(scored)
+    return tuple(
+        f"predictions have no {KINDS[one]}: there are no numbers of {KINDS[one]}"
+        for one in wanted
+        if one not in there
+    )
+
+
 def score_coco(task: ImageTask, rows: Rows, keys: Sequence[Id]) -> Scored:
     """Compute COCO's numbers."""
     data = restrict(task.data, keys, "images", "image_id")
-    tables = {one: coco_scores(*read_objects(data, rows, one)) for one in task.tables}
-    metrics = tuple(percent(f"{one} AP", scores["AP"]) for one, scores in tables.items())
-    return Scored(metrics=metrics, tables=tables, names=class_names(data["categories"]))
+    objects = read_tables(data, rows, task.tables)
+    tables = {table: coco_scores(*pair) for table, pair in objects.items()}
+    return Scored(
+        metrics=tuple(percent(f"{one} AP", scores["AP"]) for one, scores in tables.items()),
+        tables=tables,
+        names=class_names(data["categories"]),
+        notes=tell_absent(task.tables, tables),
+    )
 
 
 def score_uvo(task: ImageTask, rows: Rows, keys: Sequence[Id]) -> Scored:
     """Compute COCO's numbers with all categories taken for one; the paper prints AR100 of masks."""
     data = restrict(task.data, keys, "images", "image_id")
-    tables = {one: class_agnostic_scores(*read_objects(data, rows, one)) for one in task.tables}
-    metrics = (percent("mask AR100", tables["mask"]["AR100"]),)
-    return Scored(metrics=metrics, tables=tables, names={"all": "object"})
+    objects = read_tables(data, rows, task.tables)
+    tables = {table: class_agnostic_scores(*pair) for table, pair in objects.items()}
+    printed = "mask" if "mask" in tables else "box"
+    return Scored(
+        metrics=(percent(f"{printed} AR100", tables[printed]["AR100"]),),
+        tables=tables,
+        names={"all": "object"},
+        notes=tell_absent(task.tables, tables),
+    )
 
 
 def score_lvis(task: ImageTask, rows: Rows, keys: Sequence[Id]) -> Scored:
     """Compute LVIS' numbers, and fixed AP."""
     data = restrict(task.data, keys, "images", "image_id")
     tables: dict[str, Scores] = {}
-    for table in task.tables:
-        annotations, predictions = read_objects(data, rows, table)
+    objects = read_tables(data, rows, task.tables)
+    for table, (annotations, predictions) in objects.items():
         federation = read_federation(data, annotations.catalog, "images")
-        inputs = (annotations, predictions, federation, read_frequencies(data))
-        tables[table] = lvis_scores(*inputs)
-        tables[f"{table} fixed"] = lvis_fixed_ap(*inputs)
-    metrics = tuple(
-        percent(f"{table} {name}", tables[table][name])
-        for table in task.tables
-        for name in ("AP", "APr")
+        tables[table], tables[f"{table} fixed"] = lvis_tables(
+            annotations, predictions, federation, read_frequencies(data)
+        )
+    return Scored(
+        metrics=tuple(
+            percent(f"{table} {name}", tables[table][name])
+            for table in objects
+            for name in ("AP", "APr")
+        ),
+        tables=tables,
+        names=class_names(data["categories"]),
+        notes=tell_absent(task.tables, objects),
     )
-    return Scored(metrics=metrics, tables=tables, names=class_names(data["categories"]))
 
 
 def percent(name: str, share: float) -> Metric:

@@ -23,6 +23,7 @@ from glee.evaluation.mot import (
     read_mot_truth,
 )
 from glee.evaluation.protocol import Protocol, choose
+from glee.evaluation.records import RecordError, read_box, shown, text, whole
 from glee.evaluation.result import Metric
 from glee.ops.boxes import xyxy_to_xywh
 from glee.video.names import NameFollower
@@ -51,7 +52,7 @@ class Recording:
 def mot(source: Source, name: str) -> Benchmark:
     """Open the training sequences, whose annotation is public: HOTA, MOTA and IDF1."""
     folder, distractors = DATA_SETS[name]
-    root = source.folder(f"{folder}/train", folder)
+    root = source.folder(f"{folder}/train", folder, annotated=True)
     choice = choose(Protocol(), SWITCHES, source.switches)
     sequences = _sequences(root)
 
@@ -133,12 +134,17 @@ def _score(
     """Compute HOTA, CLEAR MOT and identity measures."""
     by_sequence: dict[str, list[Json]] = {str(key): [] for key in keys}
     for number, row in enumerate(rows()):
-        if row.get("sequence") not in by_sequence:
-            raise ValueError(
-                f"predictions[{number}] is of sequence {row.get('sequence')!r}, which is none of "
-                f"{', '.join(by_sequence)}"
+        where = f"predictions[{number}]"
+        name = text(row, "sequence", where)
+        if name not in by_sequence:
+            raise RecordError(
+                where,
+                f"is of sequence {shown(repr(name))}, which is none of {', '.join(by_sequence)}",
             )
-        by_sequence[row["sequence"]].append(row)
+        whole(row, "frame", where, least=1)
+        whole(row, "id", where)
+        read_box(row, where)
+        by_sequence[name].append(row)
     videos = {
         name: pedestrian_video(
             read_mot_truth(sequences[name].folder / "gt" / "gt.txt"),

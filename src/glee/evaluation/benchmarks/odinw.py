@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
-from glee.evaluation.benchmarks.detection import ImageTask, find_objects, percent, read_objects
+from glee.evaluation.benchmarks.detection import ImageTask, find_objects, percent
 from glee.evaluation.benchmarks.source import (
     Source,
     category_names,
@@ -15,9 +15,11 @@ from glee.evaluation.benchmarks.source import (
     read_entries,
     restrict,
 )
+from glee.evaluation.coco_json import read_annotations, read_catalog, read_predictions
 from glee.evaluation.detection import coco_scores, odinw_average
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Choice, Protocol, choose
+from glee.evaluation.records import RecordError, shown, text
 from glee.evaluation.scores import Scores
 
 SWITCHES = ("scoring", "max_objects", "shortest", "name_overrides")
@@ -167,7 +169,9 @@ def _score(parts: Mapping[str, Part], rows: Rows, keys: Sequence[Id]) -> Scored:
         if chosen:
             data = restrict(part.task.data, chosen, "images", "image_id")
             results: list[Json] = by_part.get(name, [])
-            scores[name] = coco_scores(*read_objects(data, results.__iter__, "box"))
+            catalog = read_catalog(data)
+            found = read_predictions(results, catalog, "boxes", f"predictions of {name}")
+            scores[name] = coco_scores(read_annotations(data, catalog, "boxes"), found)
     average = odinw_average(scores)
     metrics = [percent(name, one["AP"]) for name, one in scores.items()]
     return Scored(
@@ -180,11 +184,11 @@ def _group(parts: Mapping[str, Part], rows: Rows) -> dict[str, list[Json]]:
     """Return the results of each data set; raise ValueError for one that is none of them."""
     grouped: dict[str, list[Json]] = {}
     for number, row in enumerate(rows()):
-        name = row.get("dataset")
+        where = f"predictions[{number}]"
+        name = text(row, "dataset", where)
         if name not in parts:
-            raise ValueError(
-                f"predictions[{number}] is of data set {name!r}, which is none of "
-                f"{', '.join(parts)}"
+            raise RecordError(
+                where, f"is of data set {shown(repr(name))}, which is none of {', '.join(parts)}"
             )
-        grouped.setdefault(str(name), []).append({k: v for k, v in row.items() if k != "dataset"})
+        grouped.setdefault(name, []).append({k: v for k, v in row.items() if k != "dataset"})
     return grouped

@@ -38,15 +38,26 @@ NAMES = (
 """All benchmarks."""
 
 
-def open_benchmark(  # noqa: C901, PLR0911  # a table of names
-    name: str, source: Source
-) -> Benchmark:
+def open_benchmark(name: str, source: Source) -> Benchmark:
     """Read the annotation of a benchmark and return its description.
 
     Raises ValueError for a name that is none, for switches that the benchmark does not have and
     for files of another form, and FileNotFoundError for files that are not there.
     """
     require_benchmark(name)
+    try:
+        return _open(name, source)
+    except KeyError as error:
+        raise ValueError(f"an entry of the annotation files of {name!r} has no {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the annotation files of {name!r} are of another form: {error}"
+        ) from error
+
+
+def _open(  # noqa: C901, PLR0911  # a table of names
+    name: str, source: Source
+) -> Benchmark:
     match name:
         case "coco":
             return coco(source)

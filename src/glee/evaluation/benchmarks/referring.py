@@ -5,7 +5,12 @@ from typing import Any
 
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
-from glee.evaluation.benchmarks.detection import coco_objects, percent, read_objects
+from glee.evaluation.benchmarks.detection import (
+    coco_objects,
+    percent,
+    read_tables,
+    tell_absent,
+)
 from glee.evaluation.benchmarks.source import Source, load_annotations, read_entries, restrict
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Protocol, choose
@@ -20,6 +25,10 @@ SPLITS = {
     "refcoco+": ("val", "testA", "testB"),
     "refcocog": ("val", "test"),
 }
+TABLES = ("box", "mask")
+METRICS = {"box": ("P@0.5", "P@0.6", "P@0.7", "P@0.8", "P@0.9"), "mask": ("oIoU", "mIoU")}
+"""What the paper prints, or its text explains, of each table."""
+
 NAMES = tuple(f"{name}-{split}" for name, splits in SPLITS.items() for split in splits)
 
 
@@ -52,17 +61,16 @@ def refcoco(source: Source, name: str) -> Benchmark:
     def score(rows: Rows, keys: Sequence[Id]) -> Scored:
         chosen = restrict(data, keys, "images", "image_id")
         tables = {
-            table: referring_scores(
-                *read_objects(chosen, rows, table), inclusive=choice.chosen.inclusive
-            )
-            for table in ("box", "mask")
+            table: referring_scores(*pair, inclusive=choice.chosen.inclusive)
+            for table, pair in read_tables(chosen, rows, TABLES).items()
         }
-        metrics = (
-            *(percent(f"box P@{at}", tables["box"][f"P@{at}"]) for at in (0.5, 0.6, 0.7, 0.8, 0.9)),
-            percent("mask oIoU", tables["mask"]["oIoU"]),
-            percent("mask mIoU", tables["mask"]["mIoU"]),
+        metrics = tuple(
+            percent(f"{table} {name}", tables[table][name])
+            for table in tables
+            for name in METRICS[table]
         )
-        return Scored(metrics=metrics, tables=tables, names=texts)
+        notes = tell_absent(TABLES, tables)
+        return Scored(metrics=metrics, tables=tables, names=texts, notes=notes)
 
     return Benchmark(
         name=name,

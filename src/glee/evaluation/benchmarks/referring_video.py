@@ -15,8 +15,18 @@ from glee.evaluation.benchmarks.detection import percent
 from glee.evaluation.benchmarks.source import Source, load_annotations
 from glee.evaluation.benchmarks.video_objects import Video, compare_maps, rows_by_video
 from glee.evaluation.encoder import Encoder
-from glee.evaluation.label_maps import LabelMaps, label_row, read_label_folder, row_labels
+from glee.evaluation.label_maps import (
+    LabelMaps,
+    label_row,
+    read_label_folder,
+    row_frames,
+    row_labels,
+    row_objects,
+    row_place,
+    row_size,
+)
 from glee.evaluation.protocol import Protocol, choose
+from glee.evaluation.records import RecordError, is_number, listed, mapped
 from glee.evaluation.scores import Scores
 from glee.evaluation.submissions import write_expression_zip
 from glee.evaluation.vos import (
@@ -65,7 +75,7 @@ def referring_video(source: Source, name: str) -> Benchmark:
     """
     roots = ROOTS[name]
     file = source.file(*(f"{root}/meta_expressions/valid/meta_expressions.json" for root in roots))
-    root = source.folder(*(f"{root}/valid" for root in roots))
+    root = source.folder(*(f"{root}/valid" for root in roots), annotated=name == "ref-davis")
     videos = {one.video.name: one for one in _open(load_annotations(file, "videos"), root, name)}
     choice = choose(Protocol(), SWITCHES, source.switches)
     is_annotated = all(one.video.is_annotated and one.objects for one in videos.values())
@@ -174,7 +184,7 @@ def _score_expressions(
 
 def _single(row: Json | None, expression: str, number: int) -> Json | None:
     """Return an entry with the mask of one expression, as the object that it describes."""
-    if row is None or expression not in row["objects"]:
+    if row is None or expression not in row_objects(row):
         return None
     return {**row, "objects": {str(number): row["objects"][expression]}}
 
@@ -203,18 +213,29 @@ def _merged(described: DescribedVideo, row: Json | None, turn: int) -> Json | No
     if row is None:
         return None
     own = [key for place, key in enumerate(described.texts) if place % ANNOTATORS == turn]
-    frames, size = row["frames"], (row["size"][0], row["size"][1])
+    frames, size, objects = row_frames(row), row_size(row), row_objects(row)
     top: FloatArray = np.zeros((len(frames), *size))
     labels: LabelMaps = np.zeros((len(frames), *size), np.uint8)
     for key in own:
-        if key not in row["objects"]:
+        if key not in objects:
             continue
-        single, _ = row_labels({**row, "objects": {"1": row["objects"][key]}}, frames, size)
-        score = np.array(row.get("scores", {}).get(key, [1.0] * len(frames)))[:, None, None]
+        single, _ = row_labels({**row, "objects": {"1": objects[key]}}, frames, size)
+        score = _scores(row, key, len(frames))[:, None, None]
         better = (single > 0) & (score > top)
         labels[better] = described.objects[key]
         top = np.where(better, score, top)
     return label_row(row["video"], frames, labels)
+
+
+def _scores(row: Json, key: str, length: int) -> FloatArray:
+    """Return how sure an expression's mask is in each frame [T]; 1 where the entry does not say."""
+    if "scores" not in row or key not in mapped(row, "scores", row_place(row)):
+        return np.ones(length)
+    where = f"{row_place(row)}, expression {key}"
+    scores = listed(row["scores"], key, where)
+    if len(scores) != length or not all(map(is_number, scores)):
+        raise RecordError(where, f"must have {length} scores, finite numbers, one for each frame")
+    return np.array(scores, dtype=np.float64)
 
 
 def _scored(scores: Scores, notes: Sequence[str], names: Mapping[Id, str]) -> Scored:

@@ -16,16 +16,18 @@ Json = Mapping[str, Any]
 class Source:
     """Where the data of a benchmark lie, and how its protocol is changed.
 
-    root         the folder with the data sets, in their official layouts
-    annotations  an annotation file in place of the official one
-    images       a folder of pictures in place of the official one
-    switches     switches of the protocol, as text
+    root          the folder with the data sets, in their official layouts
+    annotations   an annotation file in place of the official one
+    images        a folder of pictures in place of the official one
+    switches      switches of the protocol, as text
+    needs_images  whether pictures are to be looked at; predictions are scored without them
     """
 
     root: Path
     annotations: Path | None = None
     images: Path | None = None
     switches: Mapping[str, str] = field(default_factory=dict)
+    needs_images: bool = True
 
     def file(self, *candidates: str) -> Path:
         """Return the annotation file: the given one, or the first candidate that exists.
@@ -40,15 +42,20 @@ class Source:
             return self.annotations
         return self._find(candidates, "annotations", "--annotations")
 
-    def folder(self, *candidates: str) -> Path:
+    def folder(self, *candidates: str, annotated: bool = False) -> Path:
         """Return the folder of pictures: the given one, or the first candidate that exists.
 
-        Raises FileNotFoundError if there is none.
+        annotated  annotations lie in it, so that it is needed even where pictures are not
+
+        Raises FileNotFoundError if there is none and it is needed.
         """
+        is_needed = self.needs_images or annotated
         if self.images is not None:
-            if not self.images.is_dir():
+            if is_needed and not self.images.is_dir():
                 raise FileNotFoundError(f"folder of images {str(self.images)!r} not found")
             return self.images
+        if not is_needed and not any((self.root / one).exists() for one in candidates):
+            return self.root / candidates[0]
         return self._find(candidates, "folder of images", "--images")
 
     def _find(self, candidates: Sequence[str], what: str, option: str) -> Path:
@@ -87,15 +94,19 @@ def load_annotations(path: Path, *parts: str) -> dict[str, Any]:
     return data
 
 
-def read_entries(path: Path) -> Iterator[Json]:
+def read_entries(path: Path, part: str | None = None) -> Iterator[Json]:
     """Yield the entries of a file of results: of a list, or of the lists of an object.
+
+    part  the only list of an object that holds results
 
     Raises FileNotFoundError, or ValueError for what is not such JSON.
     """
-    for number, (part, entry) in enumerate(iterate_entries(path)):
+    for number, (name, entry) in enumerate(iterate_entries(path)):
+        if part is not None and name not in ("", part):
+            continue
         if isinstance(entry, Mapping):
             yield entry
-        elif not part:
+        elif name in ("", part):
             raise ValueError(
                 f"entry {number} of {str(path)!r} is {str(entry)[:40]!r}, not an object; give the "
                 "benchmark's own format of results"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from glee.evaluation.arrays import Id
@@ -159,11 +160,17 @@ def video_instances(source: Source, name: str) -> Benchmark:
         predict=predict,
         key_of=lambda row: row["video_id"],
         score=partial(_score, layout, data) if data.get("annotations") else None,
-        submission=(f"{name}.zip", write_results_zip) if layout.is_server else None,
+        submission=(f"{name}.zip", partial(_submit, data)) if layout.is_server else None,
         read=read_entries,
         image=lambda key: folder / videos[key]["file_names"][0],
         notes=other_version(name, data, layout.counts),
     )
+
+
+def _submit(data: Json, rows: Rows, path: Path) -> None:
+    """Write the file to upload; raises RecordError for tubes that the server would refuse."""
+    read_tube_predictions(rows(), read_video_catalog(data))
+    write_results_zip(rows, path)
 
 
 def _score(layout: Layout, data: dict[str, Any], rows: Rows, keys: Sequence[Id]) -> Scored:

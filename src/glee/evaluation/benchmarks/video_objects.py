@@ -23,6 +23,7 @@ from glee.evaluation.label_maps import (
     row_labels,
 )
 from glee.evaluation.protocol import Protocol, choose
+from glee.evaluation.records import RecordError, shown, text
 from glee.evaluation.submissions import write_label_zip
 from glee.evaluation.vos import (
     VOID,
@@ -37,6 +38,7 @@ from glee.video.marks import MarkFollower
 
 SWITCHES = ("shortest",)
 NAMES = ("davis", "mose", "ytvos")
+YOUTUBE_VOS = ("ytbvos18/val", "ytbvos18/valid", "YouTubeVOS/valid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,12 +49,14 @@ class Video:
     images  the folder of JPEG files
     masks   the folder of PNG files: of all frames, or only of those in which objects appear
     frames  names of all frames, in time
+    later   objects that appear after the first frame are marked where they appear
     """
 
     name: str
     images: Path
     masks: Path
     frames: tuple[str, ...]
+    later: bool = False
 
     @property
     def is_annotated(self) -> bool:
@@ -61,10 +65,11 @@ class Video:
 
 
 def video_objects(source: Source, name: str) -> Benchmark:
-    """Open one data set: J and F of objects that the first frame shows, or where they appear.
+    """Open one data set: J and F of objects that are given by their masks.
 
-    Where only those frames have masks, as in sets that a server scores, there are no numbers, but a
-    submission.
+    DAVIS gives the masks of the first frame (arXiv:1704.00675, "Semi-supervised"), MOSE and
+    YouTube-VOS those of the frame in which each object appears. Where only these have masks, as in
+    sets that a server scores, there are no numbers, but a submission.
     """
     videos = {one.name: one for one in _open(source, name)}
     choice = choose(Protocol(), SWITCHES, source.switches)
@@ -92,14 +97,16 @@ def video_objects(source: Source, name: str) -> Benchmark:
 def follow_marks(encoder: Encoder, video: Video) -> Json:
     """Return the label maps of one video.
 
-    Objects are marked by their masks on the frame in which they appear, where they keep them.
+    Objects are marked by their masks on the first frame, or on that in which they appear, and keep
+    these there.
     """
     follower = MarkFollower(encoder.predictor, exclusive=True)
     known: set[int] = set()
     maps: list[NDArray[np.uint8]] = []
-    for name in video.frames:
+    for place, name in enumerate(video.frames):
         image = encoder.encode(video.images / f"{name}.jpg")
-        given = _new_objects(video.masks / f"{name}.png", known)
+        is_given = place == 0 or video.later
+        given = _new_objects(video.masks / f"{name}.png", known) if is_given else {}
         if given:
             masks = list(given.values())
             follower.mark(image, Prompts(masks=masks), list(given))
@@ -129,18 +136,28 @@ def _new_objects(path: Path, known: set[int]) -> dict[int, NDArray[np.bool_]]:
 def _open(source: Source, name: str) -> Iterator[Video]:
     match name:
         case "davis":
-            folders = read_davis(source.folder("DAVIS", "DAVIS2017", "."), split="val")
+            root = source.folder("DAVIS", "DAVIS2017", ".", annotated=True)
+            folders = read_davis(root, split="val")
         case "mose":
-            folders = read_mose(source.folder("mose/valid", "mose/val", "MOSE/valid"))
+            root = source.folder("mose/valid", "mose/val", "MOSE/valid", annotated=True)
+            folders = read_mose(root)
         case _:
-            folders = read_mose(source.folder("ytbvos18/val", "ytbvos18/valid", "YouTubeVOS/valid"))
+            folders = read_mose(source.folder(*YOUTUBE_VOS, annotated=True))
     for clip in folders.clips:
         images = folders.images / clip.name
-        frames = sorted(path.stem for path in images.glob("*.jpg"))
-        if not frames:
-            raise FileNotFoundError(f"{images} holds no JPEG files")
         masks = folders.annotations / clip.name
-        yield Video(name=clip.name, images=images, masks=masks, frames=tuple(frames))
+        frames = sorted(path.stem for path in images.glob("*.jpg"))
+        if not frames and name == "davis" and not source.needs_images:
+            frames = sorted(path.stem for path in masks.glob("*.png"))  # of all frames
+        if not frames:
+            raise FileNotFoundError(f"{images} holds no JPEG files, by which frames are known")
+        yield Video(
+            name=clip.name,
+            images=images,
+            masks=masks,
+            frames=tuple(frames),
+            later=name != "davis",
+        )
 
 
 def _first_mask(video: Video) -> Path:
@@ -154,7 +171,7 @@ def _categories(source: Source, name: str) -> Mapping[str, Any] | None:
     """Return the videos of YouTube-VOS' meta.json, which tells the classes of the objects."""
     if name != "ytvos":
         return None
-    split = source.folder("ytbvos18/val", "ytbvos18/valid", "YouTubeVOS/valid")
+    split = source.folder(*YOUTUBE_VOS, annotated=True)
     seen_file = split.with_name("train") / "meta.json"
     seen = None
     if seen_file.is_file():
@@ -211,18 +228,20 @@ def _is_seen(key: str, categories: Mapping[str, Any]) -> bool:
 
 
 def rows_by_video(rows: Rows, videos: Mapping[str, Any]) -> dict[str, Json]:
-    """Return entries by video; raise ValueError for a video that is unknown or there twice."""
+    """Return entries by video; raise RecordError for a video that is unknown or there twice."""
     found: dict[str, Json] = {}
-    for row in rows():
-        name = row.get("video")
+    for place, row in enumerate(rows()):
+        where = f"predictions[{place}]"
+        name = text(row, "video", where)
         if name not in videos:
-            raise ValueError(
-                f"predictions have video {name!r}, which is not among the {len(videos)} of the "
-                "data set; evaluate predictions with the annotations of the same split"
+            raise RecordError(
+                where,
+                f"has video {shown(repr(name))}, which is not among the {len(videos)} of the data "
+                "set; evaluate predictions with the annotations of the same split",
             )
         if name in found:
-            raise ValueError(f"predictions have video {name!r} twice; give each once")
-        found[str(name)] = row
+            raise RecordError(where, f"has video {name!r} for the second time; give each once")
+        found[name] = row
     return found
 
 
