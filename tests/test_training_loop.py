@@ -13,6 +13,7 @@ from PIL import Image
 from glee.data.drawn import drawn_images
 from glee.model.weights import load_model
 from glee.training.checkpoint import load_checkpoint
+from glee.training.interruption import interruptible
 from glee.training.log import FILE, Log, read_log
 from glee.training.loop import MODEL, Run, Trainer, train
 from glee.training.pictures import FOLDER
@@ -91,6 +92,21 @@ def test_a_signal_ends_a_run_after_its_step_with_a_checkpoint(
     assert found is not None
     assert found.step == 2
     assert signal.getsignal(number) is before
+
+
+def test_signals_that_come_together_count_as_one_and_a_later_one_acts_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with interruptible() as interrupted:
+        assert not interrupted()
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted()
+
+    monkeypatch.setattr("glee.training.interruption.TOGETHER", 0.0)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_training_works_outside_of_the_main_thread(tmp_path: Path) -> None:

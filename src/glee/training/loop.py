@@ -1,6 +1,7 @@
 """The training loop: batches in, a trained network out, resumable at every step."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
 import torch
 from torch import nn
@@ -92,15 +93,18 @@ class Trainer:
         last = self.config.schedule.steps
         stop = last if self.run.until is None else min(last, self.run.until)
         if self.step < stop:
-            with interruptible() as interrupted, self.log.progress(self.step, stop) as progress:
-                batches = self._batches()
+            with (
+                interruptible() as interrupted,
+                self.log.progress(self.step, stop) as progress,
+                closing(self._batches()) as batches,
+            ):
                 while self.step < stop:
                     self._take_step(batches)
                     progress.update()
                     self._after_step()
                     if self.processes.any(interrupted()):
                         break
-            self.save()
+                self.save()
         self.log.end()
         if self.step < last:
             raise KeyboardInterrupt(f"stopped after step {self.step}; run again to go on")
@@ -139,7 +143,7 @@ class Trainer:
         if self.processes.is_main:
             save_checkpoint(self.run.folder, checkpoint)
 
-    def _batches(self) -> Iterator[Prepared]:
+    def _batches(self) -> Generator[Prepared, None, None]:
         """Return the batches of this process from the present step on."""
         feed = Feed(
             self.run.sources,
