@@ -48,7 +48,7 @@ def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
     while killed < kills:
         before = len(losses_of(folder)) if (folder / FILE).is_file() else 0
         process = start(train_toy, folder, steps, {})
-        wanted = min(before + chance.randint(1, 4), steps - 1)
+        wanted = min(before + chance.randint(1, 3), steps - 1)
         while process.is_alive() and (
             not (folder / FILE).is_file() or len((folder / FILE).read_text().split("\n")) <= wanted
         ):
@@ -64,7 +64,7 @@ def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("steps", "kills"), [(8, 2), pytest.param(120, 20, marks=pytest.mark.slow)]
+    ("steps", "kills"), [(8, 2), pytest.param(80, 20, marks=pytest.mark.slow)]
 )
 def test_a_run_killed_at_random_moments_loses_nothing(
     steps: int, kills: int, tmp_path: Path
