@@ -63,9 +63,7 @@ def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
     return killed
 
 
-@pytest.mark.parametrize(
-    ("steps", "kills"), [(8, 2), pytest.param(80, 20, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("steps", "kills"), [(8, 2), pytest.param(80, 20, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_loses_nothing(
     steps: int, kills: int, tmp_path: Path
 ) -> None:
