@@ -1,7 +1,10 @@
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,13 @@ from glee.config import lite, tiny
 from glee.data.drawn import drawn_images
 from glee.model.build import build_glee
 from glee.model.weights import load_model, save_model
+from glee.training.checkpoint import LAST
 from glee.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from glee.training.log import FILE
 from glee.training.recipe import Recipe
 from glee.training.recipes import RECIPES
 from glee.training.start import begin_from
-from toy_training import losses_of, toy_network, toy_source
+from toy_training import losses_of, start, toy_network, toy_source
 
 TOY = Recipe(
     model=tiny(),
@@ -36,10 +41,9 @@ def toy_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "toy", lambda: TOY)
 
 
-def run(out: Path, *words: str) -> int:
-    return main(
-        ["train", "--recipe", "toy", "--data", "data", "--out", str(out), "--workers", "0", *words]
-    )
+def run(out: Path, *words: str, workers: int = 0) -> int:
+    places = ["--data", "data", "--out", str(out), "--workers", str(workers)]
+    return main(["train", "--recipe", "toy", *places, *words])
 
 
 @pytest.mark.usefixtures("toy_recipe")
@@ -57,6 +61,38 @@ def test_a_recipe_is_trained_stopped_and_gone_on_with(
     text = load_model(tmp_path / "out" / "model.safetensors").text_encoder.state_dict()
     start = toy_network(seed=5).text_encoder.state_dict()
     assert all(torch.equal(value, start[name]) for name, value in text.items())
+
+
+def run_as_a_group(out: Path) -> None:
+    """Train without end, as leader of a process group, and write stderr to a file."""
+    os.setsid()
+    multiprocessing.set_start_method("fork", force=True)  # workers are children of this process
+    os.dup2(os.open(out / "stderr", os.O_CREAT | os.O_WRONLY), sys.stderr.fileno())
+    RECIPES["toy"] = lambda: TOY
+    sys.exit(run(out, "--steps", "100000", workers=2))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_of_a_run_ends_it_cleanly(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    process = start(run_as_a_group, tmp_path, alone=False)
+    log = tmp_path / FILE
+    while not (log.is_file() and log.read_text().count("\n") > 1):
+        assert process.is_alive()
+        time.sleep(0.02)
+
+    os.killpg(process.pid, number)
+    process.join(60)
+
+    message = (tmp_path / "stderr").read_text().splitlines()[-1]
+    assert process.exitcode == 130, message
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+    kept = json.loads(log.read_text().splitlines()[-1])["step"]
+    assert f"stopped after step {kept}; run again to go on" in message
+    with pytest.raises(ProcessLookupError):  # no worker is left
+        os.killpg(process.pid, 0)
+    assert torch.load(tmp_path / LAST, weights_only=True)["step"] == kept
 
 
 @pytest.mark.usefixtures("toy_recipe")

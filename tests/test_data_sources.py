@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glee.data.readers.bdd100k import read_bdd100k, read_bdd100k_instances
+from glee.data.readers.bdd100k import (
+    read_bdd100k,
+    read_bdd100k_instances,
+    read_bdd100k_outlines,
+)
 from glee.data.readers.burst import read_burst
 from glee.data.readers.coco import read_coco
 from glee.data.readers.objects365 import read_objects365
 from glee.data.readers.odinw import read_odinw
 from glee.data.readers.open_images import read_open_images_json
+from glee.data.readers.outlines import trace_outline
 from glee.data.readers.tao import read_tao
 from glee.data.readers.videos import VideoIndex
 from glee.data.readers.ytvis import read_ytvis
@@ -104,6 +109,61 @@ def test_bdd100k_leaves_out_what_its_evaluation_ignores(tmp_path: Path) -> None:
     assert sample.frames[0].names == ("car",)
     assert not sample.supervision.teaches_absence("car")
     assert sample.supervision.teaches_absence("bus")
+
+
+def outline_label(category: str, *parts: tuple[list[list[float]], str]) -> dict[str, Any]:
+    outlines = [{"vertices": points, "types": types, "closed": True} for points, types in parts]
+    return {"id": "1", "category": category, "attributes": {}, "poly2d": outlines}
+
+
+def test_bdd100k_reads_the_outlines_of_all_parts_of_an_instance(tmp_path: Path) -> None:
+    first = [[10.0, 20.0], [14.0, 20.0], [14.0, 26.0], [10.0, 26.0]]
+    second = [[30.0, 20.0], [33.0, 20.0], [33.0, 22.0], [30.0, 22.0]]
+    labels = [outline_label("car", (first, "LLLL"), (second, "LLLL"))]
+    labels += [outline_label("lane", (first, "LLLL"))]
+    path = put(tmp_path / "ins_seg_train.json", scalabel(*labels))
+
+    samples = read_bdd100k_outlines(path, tmp_path)
+
+    frame = samples[0].frames[0]
+    masks = frame.decode_masks()
+    assert (len(samples), frame.names, frame.size) == (1, ("car",), (720, 1280))
+    np.testing.assert_array_equal(frame.boxes, [[10, 20, 33, 26]])
+    assert masks is not None
+    assert masks[0].sum() == 4 * 6 + 3 * 2
+    assert masks[0, 20:26, 10:14].all()
+    assert samples[0].supervision.masks
+    assert not samples[0].supervision.teaches_absence("traffic light")  # not annotated here
+
+
+def test_three_curve_points_are_a_bezier_curve_of_the_last_point() -> None:
+    # At a half of a cubic Bezier curve: (start + 3 first + 3 second + end) / 8.
+    part = {"vertices": [[0, 0], [0, 8], [8, 8], [8, 0], [4, -4]], "types": "LCCCL"}
+
+    polygon = np.array(trace_outline(part)).reshape(-1, 2)
+
+    assert polygon[0].tolist() == [0, 0]
+    assert polygon[4].tolist() == [4, 6]
+    assert polygon[-2:].tolist() == [[8, 0], [4, -4]]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ([[10, 20], [14, 20], [14, 26]], "LCC"),
+        ([[10, 20], [14, 20], [14, 26]], "LL"),
+        ([[10, 20], [14, 20], [14, 26]], "LLX"),
+        ([[10, 20], [14, 20]], "LL"),
+        ([], ""),
+    ],
+)
+def test_an_outline_that_is_none_is_left_out_and_named(part: Any, tmp_path: Path) -> None:
+    path = put(tmp_path / "ins_seg_train.json", scalabel(outline_label("car", part)))
+
+    samples = read_bdd100k_outlines(path, tmp_path)
+
+    assert len(samples) == 0
+    assert sum(samples.report.counts.values()) == 1
 
 
 def bitmask(folder: Path) -> Path:
@@ -301,6 +361,15 @@ def test_odinw_keeps_images_without_objects_and_may_call_names_otherwise(tmp_pat
     assert (len(samples), samples.names) == (2, ("rabbit",))
     assert samples[0].frames[0].names == ("rabbit",)
     assert samples[1].supervision.teaches_absence("rabbit")
+
+
+def test_odinw_reads_a_file_beside_its_images(tmp_path: Path) -> None:
+    path = odinw(tmp_path) / "annotations_without_background.json"
+    path = path.rename(tmp_path / "val_annotations_without_background.json")
+
+    samples = read_odinw(path)
+
+    assert samples[0].frames[0].image == tmp_path / "a_jpg.rf.8c1.jpg"
 
 
 def test_a_prompt_for_a_name_that_odinw_lacks_is_refused(tmp_path: Path) -> None:

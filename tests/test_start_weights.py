@@ -13,11 +13,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from conftest import GOLDEN
+from glee.cli.convert import SIZES
+from glee.cli.main import main
 from glee.config import GleeConfig, lite, plus, pro
 from glee.model.build import build_glee
 from glee.model.convert import convert_state
 from glee.model.infer_config import infer_config
 from glee.model.start import convert_start, load_start_weights
+from glee.model.weights import load_model
+from glee.training.start import begin_from
 
 State = dict[str, Tensor]
 
@@ -152,6 +156,53 @@ def test_a_network_gets_the_weights_and_keeps_the_rest(
     for name in set(start.fresh) & set(text.fresh):
         assert torch.equal(after[name], before[name]), name
     assert text.kind == "clip"
+
+
+def test_a_command_writes_weights_to_start_with_and_says_what_stays_random(
+    released_state: State,
+    reduced: GleeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(SIZES, "lite", lambda: reduced)
+    torch.save({"model": maskdino(released_state)}, tmp_path / "maskdino.pth")
+    save_file(entries(released_state, "text_encoder."), tmp_path / "clip.safetensors")
+    sources = [str(tmp_path / name) for name in ("maskdino.pth", "clip.safetensors")]
+    words = ["convert", "--start", "lite", *sources, str(tmp_path / "start.safetensors")]
+
+    assert main(words) == 0
+    assert main([*words[:-1], str(tmp_path / "again.safetensors")]) == 0
+
+    printed = capsys.readouterr().out
+    assert re.search(r"maskdino\.pth: \d+ tensors of maskdino\n", printed)
+    assert "classifier of fixed classes" in printed
+    assert re.search(r"tensors that stay random: .*early_fusion \d+", printed)
+    assert "text_encoder" not in printed
+    weights = load_model(tmp_path / "start.safetensors").state_dict()
+    again = load_model(tmp_path / "again.safetensors").state_dict()
+    converted = convert_state(released_state).weights
+    name = "heads.mask.layers.0.weight"
+    assert torch.equal(weights[name], converted[name])
+    assert all(torch.equal(value, again[name]) for name, value in weights.items())
+    trained = build_glee(reduced)
+    begin_from(trained, [tmp_path / "start.safetensors"])
+    assert torch.equal(trained.state_dict()[name], converted[name])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.pth", "b.pth"], "2 sources need --start SIZE"),
+        (["--start", "lite", "--keep-training", "a.pth"], "is for released checkpoints"),
+    ],
+)
+def test_options_of_a_conversion_that_do_not_go_together_are_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", *words, "out.safetensors"]) == 2
+
+    assert message in capsys.readouterr().err
 
 
 FIRST = "sem_seg_head.predictor.enc_output.bias"

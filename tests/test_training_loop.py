@@ -1,3 +1,4 @@
+import math
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ from PIL import Image
 from glee.data.drawn import drawn_images
 from glee.model.weights import load_model
 from glee.training.checkpoint import load_checkpoint
+from glee.training.interruption import interruptible
 from glee.training.log import FILE, Log, read_log
 from glee.training.loop import MODEL, Run, Trainer, train
 from glee.training.pictures import FOLDER
@@ -46,7 +48,7 @@ def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
     while killed < kills:
         before = len(losses_of(folder)) if (folder / FILE).is_file() else 0
         process = start(train_toy, folder, steps, {})
-        wanted = min(before + chance.randint(1, 4), steps - 1)
+        wanted = min(before + chance.randint(1, 3), steps - 1)
         while process.is_alive() and (
             not (folder / FILE).is_file() or len((folder / FILE).read_text().split("\n")) <= wanted
         ):
@@ -61,9 +63,7 @@ def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
     return killed
 
 
-@pytest.mark.parametrize(
-    ("steps", "kills"), [(8, 2), pytest.param(120, 20, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("steps", "kills"), [(8, 2), pytest.param(80, 20, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_loses_nothing(
     steps: int, kills: int, tmp_path: Path
 ) -> None:
@@ -93,6 +93,22 @@ def test_a_signal_ends_a_run_after_its_step_with_a_checkpoint(
     assert signal.getsignal(number) is before
 
 
+def test_signals_that_come_together_count_as_one_and_a_later_one_acts_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with interruptible() as interrupted:
+        assert not interrupted()
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted()
+
+    monkeypatch.setattr("glee.training.interruption.TOGETHER", 0.0)
+    with interruptible():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_training_works_outside_of_the_main_thread(tmp_path: Path) -> None:
     thread = threading.Thread(target=train, args=(toy_run(tmp_path, 1),))
 
@@ -106,6 +122,38 @@ def test_the_same_batches_come_from_worker_processes(whole: Path, tmp_path: Path
     train(replace(toy_run(tmp_path, 6, ema=0.9), workers=2))
 
     assert losses_of(tmp_path) == losses_of(whole)
+
+
+def test_the_best_network_of_all_evaluations_is_kept_also_over_an_interruption(
+    tmp_path: Path,
+) -> None:
+    def part(until: int, *values: float) -> Run:
+        left = iter(values)
+        run = toy_run(tmp_path / "best", 6, save_every=1, validate_every=1)
+        return replace(run, evaluate=lambda _: {"AP": next(left)}, best_by="AP", until=until)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(part(3, 0.1, 0.4, math.nan))
+    returned = train(part(6, 0.3, 0.2, 0.4))
+
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(toy_run(tmp_path / "second", 6), until=2))
+    second = Trainer(toy_run(tmp_path / "second", 6))
+    second.resume()
+    expected = second.snapshot().state_dict()
+    written = load_model(tmp_path / "best" / MODEL).state_dict()
+    for name, value in returned.state_dict().items():
+        assert torch.equal(value, expected[name])
+        assert torch.equal(value, written[name])
+
+
+def test_the_number_that_says_what_is_best_must_be_there(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, 1, validate_every=1)
+
+    with pytest.raises(ValueError, match="best_by is 'AP', but evaluations give AR"):
+        train(replace(run, evaluate=lambda _: {"AR": 0.0}, best_by="AP"))
+    with pytest.raises(ValueError, match="best_by is 'AP', but nothing is evaluated"):
+        replace(run, best_by="AP")
 
 
 def test_a_checkpoint_goes_on_with_its_own_run_only(tmp_path: Path) -> None:

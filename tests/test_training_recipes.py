@@ -1,16 +1,22 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from glee.config import lite
+from glee.config import lite, tiny
 from glee.data.drawn import DrawnSamples, drawn_images
+from glee.data.feed import Feed
 from glee.data.few_shot import choose_shots
 from glee.data.joined import Joined
 from glee.data.mixture import Mixture, Source
+from glee.data.schema import Samples
 from glee.data.transforms import MultiScale, ScaleJitter
 from glee.data.without import WithoutNames
+from glee.inference.preprocess import normalise
+from glee.model.glee import GLEE
 from glee.training.launch import Launch, launch, stretch
 from glee.training.recipe import SIZES, Share, open_shares
 from glee.training.recipes import RECIPES, find_recipe
@@ -124,6 +130,7 @@ def test_clips_are_resized_and_spread_as_in_the_released_configurations() -> Non
     assert CLIPS["ytvis19"].augment.shortest == tuple(range(320, 641, 32))
     assert CLIPS["ovis"].augment.shortest == tuple(range(480, 801, 32))
     assert [CLIPS[name].reach for name in ("ytvis19", "ytvis21", "ovis", "lvvis")] == [5, 5, 10, 5]
+    assert (CLIPS["burst"].reach, CLIPS["burst"].augment.longest) == (12, 768)
 
 
 def test_the_shares_of_stage_2_are_within_a_hundredth_over_100_000_samples() -> None:
@@ -164,6 +171,94 @@ def test_a_recipe_names_all_files_that_are_missing_and_where_they_come_from(
 def test_an_odinw_recipe_without_data_says_where_it_comes_from(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"lacks train/annotations(.|\n)*from https"):
         find_recipe("lite-odinw-1").open(tmp_path)
+
+
+def write_odinw(file: Path) -> None:
+    """A split with one image of a rabbit and one of nothing."""
+    image = {"id": 1, "file_name": "a.jpg", "height": 20, "width": 40}
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0}
+    names = [{"id": 1, "name": "Cottontail-Rabbit"}, {"id": 2, "name": "fox"}]
+    data = {"images": [image, image | {"id": 2}], "annotations": [mark], "categories": names}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("train/{}", "valid/{}"),
+        ("train/{}", "mini_val/{}"),
+        ("export/train_{}", "export/val_{}"),
+    ],
+)
+def test_an_odinw_recipe_keeps_what_is_best_on_the_val_split_and_asks_with_the_papers_words(
+    train: str, val: str, tmp_path: Path
+) -> None:
+    for place in (train, val):
+        write_odinw(tmp_path / place.format("annotations_without_background.json"))
+    recipe = replace(find_recipe("lite-odinw-1"), model=tiny())
+    asked = []
+
+    def judge(_model: GLEE, samples: Samples, names: Sequence[str]) -> dict[str, float]:
+        asked.append((len(samples), tuple(names)))
+        return {"AP boxes": 0.5}
+
+    run = launch(recipe, tmp_path, tmp_path / "out", Launch(steps=50), judge)
+
+    assert run.sources[0].samples.names[0] == "rabbit"
+    assert len(run.sources[0].samples) == 1  # one shot
+    assert run.best_by == "AP boxes"
+    assert (recipe.config.validate_every, run.config.validate_every) == (20, 5)
+    assert run.evaluate is not None
+    assert run.evaluate(run.model) == {"AP boxes": 0.5}
+    assert asked == [(2, ("rabbit", "fox"))]
+
+
+def test_an_odinw_recipe_names_a_val_split_that_is_missing(tmp_path: Path) -> None:
+    write_odinw(tmp_path / "train" / "annotations_without_background.json")
+    recipe = replace(find_recipe("lite-odinw-all"), model=tiny())
+
+    with pytest.raises(FileNotFoundError, match="lacks valid/annotations_without"):
+        launch(recipe, tmp_path, tmp_path / "out", Launch(), lambda *_: {"AP boxes": 0.0})
+
+
+def write_burst(root: Path) -> None:
+    """One clip of five annotated frames, with one tracked object."""
+    mask = {"rle": "444"}  # four of 12 pixels, see COCO's run lengths
+    sequence = {
+        "id": 1,
+        "seq_name": "clip",
+        "dataset": "YFCC100M",
+        "height": 4,
+        "width": 3,
+        "fps": 6,
+        "annotated_image_paths": [f"{n}.jpg" for n in range(5)],
+        "all_image_paths": [f"{n}.jpg" for n in range(5)],
+        "segmentations": [{"1": mask}] * 5,
+        "track_category_ids": {"1": 7},
+        "neg_category_ids": [],
+        "not_exhaustive_category_ids": [],
+    }
+    data = {"sequences": [sequence], "categories": [{"id": 7, "name": "dog"}], "split": "train"}
+    (root / "burst" / "train").mkdir(parents=True)
+    (root / "burst" / "train" / "train.json").write_text(json.dumps(data))
+    frames = root / "tao" / "frames" / "train" / "YFCC100M" / "clip"
+    frames.mkdir(parents=True)
+    for n in range(5):
+        Image.new("RGB", (3, 4)).save(frames / f"{n}.jpg")
+
+
+def test_the_recipe_of_burst_trains_on_four_frames_of_each_of_two_clips(tmp_path: Path) -> None:
+    write_burst(tmp_path)
+    recipe = find_recipe("lite-burst")
+
+    (source,) = recipe.open(tmp_path)
+    batch = Feed([source], recipe.model.resize, normalise, seed=0)[0].batch
+
+    assert (recipe.config.schedule.steps, recipe.config.schedule.drops) == (8000, (6000,))
+    assert batch.frames == 4
+    assert batch.pixels.shape[0] == 8
+    assert [truth.follows for truth in batch.truth] == 2 * [False, True, True, True]
 
 
 def write_objects365(root: Path) -> None:

@@ -108,8 +108,8 @@ def train_toy(folder: Path, steps: int, changes: dict[str, Any]) -> None:
     train(toy_run(folder, steps, **changes))
 
 
-def start(work: Callable[..., None], *arguments: Any) -> Any:
-    """Begin some work in a process of its own."""
-    process = PROCESSES.Process(target=work, args=arguments, daemon=True)
+def start(work: Callable[..., None], *arguments: Any, alone: bool = True) -> Any:
+    """Begin some work in a process of its own, which has none of its own if it is `alone`."""
+    process = PROCESSES.Process(target=work, args=arguments, daemon=alone)
     process.start()
     return process

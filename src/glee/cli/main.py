@@ -62,8 +62,8 @@ def _run(command: str, words: list[str]) -> int:
         return _complain(name, error, WRONG_USAGE)
     except (OSError, ImportError) as error:
         return _complain(name, error, FAILURE)
-    except KeyboardInterrupt:
-        return _complain(name, "interrupted", INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        return _complain(name, str(interruption) or "interrupted", INTERRUPTED)
     return code
 
 

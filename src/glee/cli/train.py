@@ -55,8 +55,9 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and say where the network is."""
+    from glee.evaluation.own_data import judge_network  # noqa: PLC0415  # help must not wait for it
     from glee.training.distributed import Processes  # noqa: PLC0415
-    from glee.training.launch import Launch, launch  # noqa: PLC0415  # help must not wait for it
+    from glee.training.launch import Launch, launch  # noqa: PLC0415
     from glee.training.loop import MODEL, train  # noqa: PLC0415
     from glee.training.recipes import find_recipe  # noqa: PLC0415
 
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         fail_fast=options.fail_fast,
     )
     try:
-        train(launch(recipe, options.data, options.out, chosen))
+        train(launch(recipe, options.data, options.out, chosen, judge_network))
     except FloatingPointError as error:  # the training has diverged, which is no wrong usage
         raise OSError(str(error)) from error
     finally:

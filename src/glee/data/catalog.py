@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from glee.data.readers.bdd100k import read_bdd100k, read_bdd100k_instances
+from glee.data.readers.bdd100k import (
+    read_bdd100k,
+    read_bdd100k_instances,
+    read_bdd100k_outlines,
+)
 from glee.data.readers.burst import read_burst
 from glee.data.readers.coco import read_coco
 from glee.data.readers.davis import read_davis, read_mose
@@ -167,6 +171,14 @@ CATALOG: dict[str, Listed] = {
     "bdd100k-instances": Listed(
         read=read_bdd100k_instances,
         files=("bdd100k/labels/ins_seg/bitmasks/{split}", "bdd100k/images/10k/{split}"),
+        origin=BDD_ORIGIN,
+    ),
+    "bdd100k-outlines": Listed(
+        read=read_bdd100k_outlines,
+        files=(
+            "bdd100k/labels/ins_seg/polygons/ins_seg_{split}.json",
+            "bdd100k/images/10k/{split}",
+        ),
         origin=BDD_ORIGIN,
     ),
     "visual-genome": Listed(

@@ -1,7 +1,7 @@
 """Batches ready for the network, made by worker processes and numbered, so that runs resume."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -105,8 +105,8 @@ class Feed(Dataset[Prepared]):
 
 def iterate(
     feed: Feed, *, rank: int, num_ranks: int, start: int, workers: int
-) -> Iterator[Prepared]:
-    """Yield the batches of one process, for ever.
+) -> Generator[Prepared, None, None]:
+    """Yield the batches of one process, for ever; worker processes end when it is closed.
 
     rank       number of the process, and how many there are; they take turns
     start      batches of this process that were done before an interruption
@@ -126,9 +126,13 @@ def iterate(
 
 
 def _leave_signals(_worker: int) -> None:
-    """Let a worker process end by its parent's word only, which may want to finish a step."""
+    """Let a worker process end by its parent's word only, which may want to finish a step.
+
+    A terminal sends Ctrl-C, and a service manager SIGTERM, to all processes of a run. A worker
+    whose parent was killed notices by itself.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class _Numbers:

@@ -1,7 +1,7 @@
 """Tuning a trained network to a folder of annotated images, judged before and after."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,13 +17,11 @@ from glee.data.transforms import Augmentation, MultiScale, ScaleJitter
 from glee.data.without import WithoutNames
 from glee.model.glee import GLEE
 from glee.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
-from glee.training.loop import Run, train
+from glee.training.loop import train
 from glee.training.lora import add_low_rank
+from glee.training.run import Judge, Run
 
 Mode = Literal["head", "lora", "full"]
-
-Judge = Callable[[GLEE, Samples, Sequence[str]], Mapping[str, float]]
-"""Says how well a network finds the objects of some names, such as glee.evaluation.own_data's."""
 
 RATES: dict[Mode, float] = {"head": 1e-3, "lora": 5e-4, "full": 1e-4}
 

@@ -8,11 +8,15 @@ from pathlib import Path
 import torch
 
 from glee.config_json import config_to_dict
+from glee.data.schema import Samples
 from glee.model.build import build_glee
 from glee.training.config import ScheduleConfig, TrainConfig
 from glee.training.recipe import Recipe
-from glee.training.run import Run
+from glee.training.run import Evaluate, Judge, Run
 from glee.training.start import begin_from
+
+BEST_BY = "AP boxes"
+"""The number of a judgement that says which network is the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +48,20 @@ class Launch:
     fail_fast: bool = False
 
 
-def launch(recipe: Recipe, root: Path, folder: Path, options: Launch) -> Run:
+def launch(
+    recipe: Recipe, root: Path, folder: Path, options: Launch, judge: Judge | None = None
+) -> Run:
     """Return the run of a recipe, for `train`.
 
     root    the folder of all data sets
     folder  for checkpoints, logs and the trained network
+    judge   gives "AP boxes", as glee.evaluation.own_data.judge_network does, for recipes that keep
+            the best network; without it the last one is kept
 
     Raises FileNotFoundError that names data that are missing, or a file of weights.
     """
     sources = recipe.open(root)
+    evaluate = _evaluation(recipe, root, judge)
     config = _adapt(recipe.config, options)
     torch.manual_seed(config.seed)
     model = build_glee(recipe.model)
@@ -63,6 +72,8 @@ def launch(recipe: Recipe, root: Path, folder: Path, options: Launch) -> Run:
         config=config,
         folder=folder,
         describe=_describe(recipe, config, options),
+        evaluate=evaluate,
+        best_by=None if evaluate is None else BEST_BY,
         teacher=None if recipe.teach is None else recipe.teach(root),
         workers=options.workers,
         device=torch.device(options.device),
@@ -84,9 +95,23 @@ def stretch(schedule: ScheduleConfig, steps: int) -> ScheduleConfig:
     )
 
 
+def _evaluation(recipe: Recipe, root: Path, judge: Judge | None) -> Evaluate | None:
+    """Return what judges a network on the samples that a recipe sets apart, if it does."""
+    if recipe.judged is None or judge is None:
+        return None
+    samples: Samples = recipe.judged(root)
+    names = [samples.names[n] for n in range(len(samples.names))]
+    return lambda model: judge(model, samples, names)
+
+
 def _adapt(config: TrainConfig, options: Launch) -> TrainConfig:
     if options.steps is not None:
-        config = replace(config, schedule=stretch(config.schedule, options.steps))
+        every = config.validate_every * options.steps // config.schedule.steps
+        config = replace(
+            config,
+            schedule=stretch(config.schedule, options.steps),
+            validate_every=max(1, every) if config.validate_every else 0,
+        )
     if options.accumulate is not None:
         config = replace(config, accumulate=options.accumulate)
     match options.precision:

@@ -118,6 +118,14 @@ class Log:
                 self._board.add_scalar(name, value, line["step"])
 
 
+def read_evaluations(folder: Path) -> list[Mapping[str, float]]:
+    """Return what the evaluations of a run found, in their order; none without a log."""
+    if not (folder / FILE).is_file():
+        return []
+    found = [line.get("evaluation") for line in read_log(folder)]
+    return [numbers for numbers in found if isinstance(numbers, Mapping)]
+
+
 def read_log(folder: Path) -> list[dict[str, object]]:
     """Return the lines of a run's log, in the order they were written."""
     lines = (folder / FILE).read_text("utf-8").splitlines()

@@ -1,6 +1,7 @@
 """The training loop: batches in, a trained network out, resumable at every step."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from glee.data.report import Report
 from glee.inference.preprocess import normalise
 from glee.model.glee import GLEE
 from glee.model.weights import model_from_weights, save_weights
+from glee.training.best import Best
 from glee.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from glee.training.distributed import Processes
 from glee.training.ema import Averages, copy_into
@@ -78,6 +80,7 @@ class Trainer:
         self.step = 0
         self.report = Report(fail_fast=run.fail_fast)
         self.log = Log(run.folder, main=self.processes.is_main, board=run.tensorboard)
+        self.best = Best(run.folder, run.best_by)
 
     def resume(self) -> None:
         """Go on from the last checkpoint of the folder, if there is one."""
@@ -89,33 +92,42 @@ class Trainer:
             self.scaler.load_state_dict(dict(found.scaler))
             self.step = found.step
         self.log.begin(self.step)
+        if self.processes.is_main:
+            self.best.resume()
 
     def run_steps(self) -> None:
         """Take all steps that are left."""
         last = self.config.schedule.steps
         stop = last if self.run.until is None else min(last, self.run.until)
         if self.step < stop:
-            with interruptible() as interrupted, self.log.progress(self.step, stop) as progress:
-                batches = self._batches()
+            with (
+                interruptible() as interrupted,
+                self.log.progress(self.step, stop) as progress,
+                closing(self._batches()) as batches,
+            ):
                 while self.step < stop:
                     self._take_step(batches)
                     progress.update()
                     self._after_step()
                     if self.processes.any(interrupted()):
                         break
-            self.save()
+                self.save()
         self.log.end()
         if self.step < last:
             raise KeyboardInterrupt(f"stopped after step {self.step}; run again to go on")
 
     def finish(self) -> GLEE:
-        """Write the network and return a copy of it, in evaluation mode."""
+        """Write the network and return a copy of it, in evaluation mode.
+
+        If the best network is wanted, it is that one in the main process.
+        """
         model = self.snapshot()
         if self.processes.is_main:
+            model = self.best.load() or model
             origin = f"trained for {self.step} steps"
             weights = {name: value.cpu() for name, value in model.state_dict().items()}
             save_weights(self.run.folder / MODEL, model.config, weights, origin=origin)
-        return model
+        return model.to(self.device)
 
     def snapshot(self) -> GLEE:
         """Return a copy of the network as it is now, with averaged weights if these are kept.
@@ -142,7 +154,7 @@ class Trainer:
         if self.processes.is_main:
             save_checkpoint(self.run.folder, checkpoint)
 
-    def _batches(self) -> Iterator[Prepared]:
+    def _batches(self) -> Generator[Prepared, None, None]:
         """Return the batches of this process from the present step on."""
         feed = Feed(
             self.run.sources,
@@ -204,7 +216,9 @@ class Trainer:
         if self.run.evaluate is not None and _is_time(step, config.validate_every):
             model = self.snapshot()
             if self.processes.is_main:
-                self.log.evaluation(step, self.run.evaluate(model))
+                numbers = self.run.evaluate(model)
+                self.best.offer(model, numbers, step)
+                self.log.evaluation(step, numbers)
         if _is_time(step, config.save_every):
             self.save()
 

@@ -34,6 +34,8 @@ class Recipe:
             that names what is missing, and where it comes from
     start   in words, the weights to begin with
     teach   gives a detector that teaches all cells, for the same folder; None for none
+    judged  gives what the network is judged on while it learns, for the same folder, so that the
+            best one is kept; None to keep the last
     """
 
     model: GleeConfig
@@ -41,6 +43,7 @@ class Recipe:
     open: Callable[[Path], list[TrainSource]]
     start: str
     teach: Callable[[Path], DenseTeacher] | None = None
+    judged: Callable[[Path], Samples] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

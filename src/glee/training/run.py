@@ -7,12 +7,16 @@ from pathlib import Path
 import torch
 
 from glee.data.feed import TrainSource
+from glee.data.schema import Samples
 from glee.model.glee import GLEE
 from glee.training.cell_distillation import DenseTeacher
 from glee.training.config import TrainConfig
 
 Evaluate = Callable[[GLEE], Mapping[str, float]]
 """Judges a network, in evaluation mode, by numbers with names."""
+
+Judge = Callable[[GLEE, Samples, Sequence[str]], Mapping[str, float]]
+"""Says how well a network finds the objects of some names, such as glee.evaluation.own_data's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,6 +29,8 @@ class Run:
     folder       for checkpoints, logs and pictures
     describe     what the run is, as JSON; a checkpoint goes on with the same run only
     evaluate     called every `config.validate_every` steps with a copy; None for never
+    best_by      which of the numbers of `evaluate` says which network is best, so that this one
+                 is what the run gives; None for the last one
     teacher      a detector that teaches all cells, see TrainingStep; None for none
     workers      processes that prepare batches
     device       what the network is trained on
@@ -35,7 +41,7 @@ class Run:
     bad_share    the largest share of samples that may turn out unusable
     fail_fast    stop at the first unusable sample
 
-    Raises ValueError for float16 with `shard`.
+    Raises ValueError for float16 with `shard`, and for `best_by` without evaluations.
     """
 
     model: GLEE
@@ -44,6 +50,7 @@ class Run:
     folder: Path
     describe: str = "{}"
     evaluate: Evaluate | None = None
+    best_by: str | None = None
     teacher: DenseTeacher | None = None
     workers: int = 2
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -54,6 +61,11 @@ class Run:
     fail_fast: bool = False
 
     def __post_init__(self) -> None:
+        if self.best_by is not None and not (self.evaluate and self.config.validate_every):
+            raise ValueError(
+                f"best_by is {self.best_by!r}, but nothing is evaluated; give evaluate and "
+                "config.validate_every"
+            )
         if self.shard and self.config.precision == "float16":
             raise ValueError(
                 'precision "float16" cannot be sharded, each process would scale its losses in '

@@ -1,6 +1,9 @@
-"""BDD100K's own files: boxes in Scalabel's JSON, instances as pictures (arXiv:1805.04687)."""
+"""BDD100K's own files: boxes and outlines in Scalabel's JSON, instances as pictures.
 
-from collections.abc import Mapping
+BDD100K (arXiv:1805.04687).
+"""
+
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from glee.data.readers.builder import Box, IndexBuilder, IndexOptions
 from glee.data.readers.index import ImageIndex
 from glee.data.readers.json_stream import iterate_entries
 from glee.data.readers.lazy import LazyIndex, find_images
+from glee.data.readers.outlines import trace_outline
 from glee.data.report import Report
 from glee.data.schema import BadSampleError, Frame, Sample, Supervision
 from glee.data.segmentation import masks_to_boxes
@@ -52,31 +56,60 @@ def read_bdd100k(annotations: Path, images: Path, *, fail_fast: bool = False) ->
 
     Objects called "other vehicle", "other person" and "trailer" are left out like crowds, as in
     the official conversion. Files of that conversion, in COCO's format, are for `read_coco`.
+    Outlines, which these files have of lanes and areas only, are for `read_bdd100k_outlines`.
     Raises FileNotFoundError without the file, ValueError if it is not such JSON.
     """
     builder = IndexBuilder(images, IndexOptions(), Report(fail_fast))
+    return _read_labels(annotations, builder, "box2d", BOX_NAMES)
+
+
+def read_bdd100k_outlines(
+    annotations: Path, images: Path, *, fail_fast: bool = False
+) -> ImageIndex:
+    """Read the instances of BDD100K from their outlines.
+
+    annotations  such as `labels/ins_seg/polygons/ins_seg_train.json`: a list of images whose
+                 `labels` have `poly2d`, one closed outline for each visible part of an object
+    images       the folder that holds the images, such as `images/10k/train`
+    fail_fast    raise ValueError at the first bad entry
+
+    Boxes are drawn around the outlines. What is left out, and what is raised, is as in
+    `read_bdd100k`; `read_bdd100k_instances` reads the same objects from pictures.
+    """
+    builder = IndexBuilder(images, IndexOptions(), Report(fail_fast))
+    return _read_labels(annotations, builder, "poly2d", INSTANCE_NAMES)
+
+
+def _read_labels(
+    annotations: Path, builder: IndexBuilder, shape: str, names: tuple[str, ...]
+) -> ImageIndex:
+    """Read the objects of some names that have a shape, "box2d" or "poly2d"."""
 
     def add_image(entry: Mapping[str, Any]) -> None:
-        name = entry["name"]
-        builder.add_image(name, name, SIZE)
+        image = entry["name"]
+        builder.add_image(image, image, SIZE)
         for label in entry.get("labels") or ():
-            if "box2d" in label:  # lanes and areas have none
-                builder.attempt(partial(_add_box, builder, name), label)
+            if shape in label:
+                builder.attempt(partial(_add_object, builder, image, names), label)
 
     for _, entry in iterate_entries(annotations):
         builder.attempt(add_image, entry)
-    return builder.finish(BOX_NAMES, range(len(BOX_NAMES)))
+    return builder.finish(names, range(len(names)))
 
 
-def _add_box(builder: IndexBuilder, image: str, label: Mapping[str, Any]) -> None:
+def _add_object(
+    builder: IndexBuilder, image: str, names: tuple[str, ...], label: Mapping[str, Any]
+) -> None:
     name = label.get("category", "")
     name = EARLIER_NAMES.get(name, name)
-    known = name in BOX_NAMES
+    known = name in names
     attributes = label.get("attributes") or {}
+    outlines = [trace_outline(part) for part in label.get("poly2d") or ()]
     builder.add_object(
         image,
-        BOX_NAMES.index(name) if known else None,
-        _box(label["box2d"]),
+        names.index(name) if known else None,
+        _box(label["box2d"]) if "box2d" in label else _box_around(outlines),
+        segmentation=outlines,
         crowd=not known or bool(attributes.get("crowd") or attributes.get("ignored")),
     )
 
@@ -88,6 +121,13 @@ def _box(box: Mapping[str, Any]) -> Box | None:
     except (KeyError, TypeError, ValueError):
         return None
     return x1, y1, x2 + 1, y2 + 1
+
+
+def _box_around(outlines: Sequence[Sequence[float]]) -> Box | None:
+    """Return the box around outlines [x, y, x, y, ...], None without any point."""
+    x = [value for outline in outlines for value in outline[0::2]]
+    y = [value for outline in outlines for value in outline[1::2]]
+    return (min(x), min(y), max(x), max(y)) if x else None
 
 
 def read_bdd100k_instances(bitmasks: Path, images: Path, *, fail_fast: bool = False) -> LazyIndex:

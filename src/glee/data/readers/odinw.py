@@ -17,7 +17,8 @@ def read_odinw(
     """Read one split of one data set of ODinW.
 
     split      the folder that holds the images and `annotations_without_background.json`, such as
-               `Aquarium/Aquarium Combined.v2-raw-1024.coco/valid`
+               `Aquarium/Aquarium Combined.v2-raw-1024.coco/valid`, or a file beside its images,
+               such as `pistols/export/val_annotations_without_background.json`
     prompts    what to call categories instead, such as {"Cottontail-Rabbit": "rabbit"}; all other
                names are those of the file
     fail_fast  raise ValueError at the first bad entry
@@ -26,14 +27,21 @@ def read_odinw(
     Raises FileNotFoundError without the file, ValueError if it is not such JSON, or if `prompts`
     has a name that the file has not.
     """
+    file = split if split.suffix == ".json" else split / FILE
     samples = read_coco(
-        split / FILE, split, options=IndexOptions(keep_empty=True), fail_fast=fail_fast
+        file, file.parent, options=IndexOptions(keep_empty=True), fail_fast=fail_fast
     )
     names = [samples.names[n] for n in range(len(samples.names))]
     if unknown := sorted(set(prompts or {}) - set(names)):
         raise ValueError(
-            f"prompts has {unknown[0]!r}, which is no name in {str(split / FILE)!r}; its names "
-            f"are {', '.join(names)}"
+            f"prompts has {unknown[0]!r}, which is no name in {str(file)!r}; its names are "
+            f"{', '.join(names)}"
         )
-    called = tuple((prompts or {}).get(name, name) for name in names)
+    return call_otherwise(samples, prompts or {})
+
+
+def call_otherwise(samples: ImageIndex, prompts: Mapping[str, str]) -> ImageIndex:
+    """Return samples whose names are replaced; `prompts` may have names that they lack."""
+    names = (samples.names[n] for n in range(len(samples.names)))
+    called = tuple(prompts.get(name, name) for name in names)
     return replace(samples, names=called, listed=frozenset(called))
