@@ -18,7 +18,7 @@ from glee.data.corpus.claims import (
     judge,
 )
 from glee.data.corpus.colors import PALETTE, has_color, measure_colors, tint
-from glee.data.corpus.expressions import ExpressionSamples, PhotoExpressions
+from glee.data.corpus.expressions import ExpressionSamples, PhotoExpressions, PhraseSamples
 from glee.data.corpus.grammar import say
 from glee.data.corpus.packs import is_held_out
 from glee.data.corpus.referring import mislead, refer
@@ -252,3 +252,20 @@ def test_photos_are_described_by_what_they_show(root: Path) -> None:
     assert Path(sample.key.split(",")[0]).name == "1.jpg"
     assert all(re.search("dog|person", text) for text in sample.expressions)
     assert len(sample.frames[0]) == 1
+
+
+def test_each_object_of_a_scene_has_a_phrase_of_its_own_and_others_fit_nothing(root: Path) -> None:
+    samples, misleading = PhraseSamples(root), 0
+    for index in range(12):
+        sample = samples[index]
+        frame, supervision = sample.frames[0], sample.supervision
+        assert not sample.expressions
+        assert len(frame) == len(set(frame.names)) > 0
+        assert supervision.exhaustive == frozenset(frame.names)
+        assert not supervision.absent & set(frame.names)
+        assert frame.masks is not None
+        misleading += len(supervision.absent)
+    assert misleading > 0
+    again = PhraseSamples(root)[3].frames[0]
+    assert again.names == samples[3].frames[0].names
+    assert np.array_equal(again.boxes, samples[3].frames[0].boxes)

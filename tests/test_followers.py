@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from glee import Instances, Predictor, Prompts
 from glee.config import tiny
 from glee.data.shapes import Shape, draw_clip
 from glee.model.build import build_glee
 from glee.model.glee import GLEE
-from glee.ops.boxes import pairwise_iou
+from glee.ops.boxes import clip_boxes, pairwise_iou
 from glee.ops.exclusive import render_exclusive
 from glee.ops.masks import render_masks
 from glee.tracking.config import TrackerConfig
@@ -400,14 +401,32 @@ def near_network() -> Predictor:
     return Predictor(model)
 
 
+MARKED = Prompts(boxes=[(11, 11, 29, 29), (40, 5, 60, 15)])
+
+
+def candidates(predictor: Predictor, frames: list[Picture], last: Tensor) -> list[Tensor]:
+    """Return the boxes [Q, 4] of all queries of the second frame for each object marked."""
+    encoded = predictor.encode(frames[1])
+    remembered = replace(predictor.remember(frames[0], MARKED), near=last)
+    return [
+        encoded.geometry.boxes_to_original(boxes, clip=False)
+        for outputs in predictor.detect_each(encoded, remembered)
+        for boxes in outputs.final.boxes_cxcywh
+    ]
+
+
 def test_where_places_count_an_object_is_looked_for_where_it_was(frames: list[Picture]) -> None:
-    follower = MarkFollower(near_network())
-    follower.mark(frames[0], Prompts(boxes=[(11, 11, 29, 29), (40, 5, 60, 15)]))
+    predictor = near_network()
+    follower = MarkFollower(predictor)
+    last = follower.mark(frames[0], MARKED).boxes
 
     found = follower.step(frames[1])
 
-    iou = pairwise_iou(found.boxes, torch.tensor([[11.0, 11, 29, 29], [40, 5, 60, 15]]))
-    assert iou.diagonal().min() > 0.8
+    for box, near in zip(candidates(predictor, frames, last), last, strict=True):
+        best = box[pairwise_iou(box, near[None])[:, 0].argmax()]
+        torch.testing.assert_close(
+            found.boxes[(last == near).all(1)][0], clip_boxes(best, found.image_size)
+        )
     state = follower.state()
     wrong = Snapshot({**state.values, "last": {"1": [0, 0, 1]}}, state.tensors)
     with pytest.raises(ValueError, match="'last' must hold boxes"):

@@ -24,11 +24,14 @@ class MarkPlaces:
                    mask; points and scribbles only lie inside
     known  [B]     bool, False where nothing is known: on a later frame of a clip an object is near
                    the box that it had, but not near a point of it
+    given  [B]     bool, True where an exact mark was made on this very image: its box is that of
+                   the object, which elsewhere may have moved
     """
 
     boxes: Tensor
     exact: Tensor
     known: Tensor
+    given: Tensor
 
     @staticmethod
     def of(regions: Regions, frames: int) -> "MarkPlaces":
@@ -39,13 +42,14 @@ class MarkPlaces:
         boxes = torch.stack([left, top, right, bottom], dim=1)
         first = (torch.arange(frames, device=boxes.device) == 0).repeat(len(boxes))
         exact = ~regions.brightened.repeat_interleave(frames)
-        return MarkPlaces(boxes.repeat_interleave(frames, dim=0), exact, first | exact)
+        boxes = boxes.repeat_interleave(frames, dim=0)
+        return MarkPlaces(boxes, exact, first | exact, first & exact)
 
     @staticmethod
     def near(boxes: Tensor) -> "MarkPlaces":
         """Return the places of objects that had these boxes [B, 4] a moment ago."""
         known = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
-        return MarkPlaces(boxes, known, known)
+        return MarkPlaces(boxes, known, known, ~known)
 
     def log_agreement(self, boxes_cxcywh: Tensor) -> Tensor:
         """Return what is added to the logits of boxes [B, N, 4] for where they are, [B, N].

@@ -71,8 +71,8 @@ class QuerySelection(nn.Module):
         memory   [B, S, C]       cells of all levels, coarsest first
         classes  [B or 1, K, C]  names
         by_confidence            rank by the confidence of being the marked object, not by names
-        places                   where marks are, to rank by, too. Where they are those of the
-                                 objects, the last query is the best cell in the marked place
+        places                   where marks are, to rank by, too. Where one gives the box of its
+                                 object, the last query is the best cell in that place
         """
         every = self.cells(memory, shapes)
         cells = every.content
@@ -129,11 +129,11 @@ class QuerySelection(nn.Module):
 
 
 def _put_last(content: Tensor, box_logits: Tensor, places: MarkPlaces) -> tuple[Tensor, Tensor]:
-    """Make the last query [B, Q, ...] the first one in the place of its mark, if that is exact."""
-    exact = (places.exact & places.known)[:, None, None]
+    """Make the last query [B, Q, ...] the first one in the place of its mark, if given."""
+    given = places.given[:, None, None]
     marked = inverse_sigmoid(xyxy_to_cxcywh(places.boxes.to(box_logits)))[:, None]
-    last = torch.where(exact, content[:, :1], content[:, -1:])
-    box = torch.where(exact, marked, box_logits[:, -1:])
+    last = torch.where(given, content[:, :1], content[:, -1:])
+    box = torch.where(given, marked, box_logits[:, -1:])
     return torch.cat([content[:, :-1], last], dim=1), torch.cat([box_logits[:, :-1], box], dim=1)
 
 

@@ -71,7 +71,8 @@ def nano_sources(root: Path, labels: Path, *, seed: int = 0) -> list[TrainSource
         ),
         _source("people", read_people(root), 0.3, PHOTO, num_names=1),
         _source("scenes", open_source("scenes", root, seed=seed), 3.0, COMPOSED, marks=MARKS),
-        _source("expressions", open_source("expressions", root, seed=seed), 5.0, WHOLE),
+        _source("expressions", open_source("expressions", root, seed=seed), 3.0, WHOLE),
+        _source("phrases", open_source("phrases", root, seed=seed), 4.0, WHOLE, num_names=24),
         _source("photo expressions", open_source("photo-expressions", root), 0.7, PHOTO),
         _source(
             "clips",

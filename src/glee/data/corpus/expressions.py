@@ -17,7 +17,7 @@ from glee.data.corpus.packs import Cutout, read_backgrounds, read_cutouts
 from glee.data.corpus.photos import read_masks
 from glee.data.corpus.pictures import Pictures
 from glee.data.corpus.referring import Referred, mislead, refer
-from glee.data.corpus.scenes import EXPRESSIONS, PHOTO_EXPRESSIONS
+from glee.data.corpus.scenes import EXPRESSIONS, PHOTO_EXPRESSIONS, PHRASES
 from glee.data.corpus.things import things_of_photo, things_of_scene
 from glee.data.corpus.words import COCO_NAMES, SCENERY
 from glee.data.schema import BadSampleError, Frame, Sample, Supervision
@@ -36,6 +36,9 @@ TINTED = 0.6
 
 ANY_COLOR = ("vehicle", "furniture", "tool", "musical instrument", "ball", "lamp")
 """Parents of what exists in all colours, so that a photo of it may be tinted."""
+
+MISLEADING = 4
+"""Phrases of a scene that fit none of its objects, at most."""
 
 LEAST_AREA = 0.004
 """What an object must at least cover of a photo to be described."""
@@ -82,16 +85,39 @@ class ExpressionSamples:
         rng = generator(self._seed, EXPRESSIONS, index)
         misleading = chance(rng, self._misleading)
         for _ in range(TRIES):
-            rows = self._draw_rows(rng)
-            arrangement = arrange(
-                self._pictures, rows, size := draw_size(rng), rng, tints=_draw_tints(rows, rng)
-            )
-            backdrop = draw_backdrop(self._pictures, self._backgrounds, size, rng)
+            arrangement, backdrop = self.draw(rng)
             if referred := self._refer(arrangement, backdrop, rng, misleading=misleading):
                 labels = [row.name for row in arrangement.rows]
                 frame = finish(arrangement, backdrop, labels, rng)
                 return _sample(f"expression {index}", frame, referred)
         raise BadSampleError(f"expression {index}: no description found in {TRIES} scenes")
+
+    def draw(self, rng: Generator) -> tuple[Arrangement, Backdrop]:
+        """Return objects, of which some share a name, and what is behind them."""
+        rows = self._draw_rows(rng)
+        arrangement = arrange(
+            self._pictures, rows, size := draw_size(rng), rng, tints=_draw_tints(rows, rng)
+        )
+        return arrangement, draw_backdrop(self._pictures, self._backgrounds, size, rng)
+
+    def describe_each(
+        self, arrangement: Arrangement, backdrop: Backdrop, rng: Generator
+    ) -> tuple[dict[int, str], frozenset[str]]:
+        """Return phrases that mean one object each, by its row, and some that mean none."""
+        things = things_of_scene(arrangement, self._kinship)
+        unsayable = SCENERY if backdrop.scenery else frozenset()
+        phrases: dict[int, str] = {}
+        for row in range(len(things)):
+            found = refer(things, [row], unsayable, rng)
+            if found and found.rows == (row,):
+                phrases[row] = found.expressions[int(rng.integers(len(found.expressions)))]
+        names = [row.name for row in arrangement.rows]
+        known = self._kinship.coverage(names, names, scenery=backdrop.scenery) - set(names)
+        absent: set[str] = set()
+        for _ in range(MISLEADING if phrases else 0):
+            wrong = mislead(things, sorted(known), unsayable, rng)
+            absent |= set(wrong.expressions[:1]) if wrong else set()
+        return phrases, frozenset(absent - set(phrases.values()))
 
     def _refer(
         self, arrangement: Arrangement, backdrop: Backdrop, rng: Generator, *, misleading: bool
@@ -120,6 +146,48 @@ class ExpressionSamples:
             if all(other.name not in self._kinship.related(row.name) for row in rows):
                 rows.append(other)
         return rows
+
+
+class PhraseSamples:
+    """Composed scenes, of whose objects each is named by a description that means it alone.
+
+    They teach as `ExpressionSamples`, but all objects of all images of a batch at once, and each
+    description also what it does not mean.
+    """
+
+    def __init__(
+        self, root: Path, *, seed: int = 0, length: int = 100_000, allow_missing: bool = False
+    ) -> None:
+        """Read the index of the packs; see `ExpressionSamples`."""
+        self._scenes = ExpressionSamples(root, seed=seed, allow_missing=allow_missing)
+        self._seed, self._length = seed, length
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that a scene may show; a prompt has none of them, only phrases."""
+        return self._scenes.names
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < self._length:
+            raise IndexError(f"index must lie in 0..{self._length - 1}, got {index}")
+        rng = generator(self._seed, PHRASES, index)
+        for _ in range(TRIES):
+            arrangement, backdrop = self._scenes.draw(rng)
+            phrases, absent = self._scenes.describe_each(arrangement, backdrop, rng)
+            if phrases:
+                labels = [row.name for row in arrangement.rows]
+                frame = _keep(finish(arrangement, backdrop, labels, rng), sorted(phrases))
+                named = replace(frame, names=tuple(phrases[row] for row in sorted(phrases)))
+                supervision = Supervision(
+                    masks=frame.masks is not None,
+                    exhaustive=frozenset(phrases.values()),
+                    absent=absent,
+                )
+                return Sample(key=f"phrases {index}", frames=(named,), supervision=supervision)
+        raise BadSampleError(f"phrases {index}: no description found in {TRIES} scenes")
 
 
 class PhotoExpressions:
@@ -187,15 +255,21 @@ def _draw_tints(rows: Sequence[Cutout], rng: Generator) -> list[str | None]:
 
 def _sample(key: str, frame: Frame, referred: Referred) -> Sample:
     """Return a sample of those objects of an image that the expressions mean."""
-    rows = list(referred.rows)
-    meant = replace(
+    supervision = Supervision(masks=frame.masks is not None)
+    return Sample(
+        key=key,
+        frames=(_keep(frame, referred.rows),),
+        expressions=referred.expressions,
+        supervision=supervision,
+    )
+
+
+def _keep(frame: Frame, rows: Sequence[int]) -> Frame:
+    """Return a frame with some of its objects only."""
+    return replace(
         frame,
         boxes=frame.boxes[np.array(rows, dtype=np.int64)],
         names=tuple(frame.names[n] for n in rows),
         masks=None if frame.masks is None else tuple(frame.masks[n] for n in rows),
         track_ids=None,
-    )
-    supervision = Supervision(masks=frame.masks is not None)
-    return Sample(
-        key=key, frames=(meant,), expressions=referred.expressions, supervision=supervision
     )

@@ -12,7 +12,7 @@ from glee.data.corpus.packs import read_backgrounds, read_cutouts
 from glee.data.corpus.pictures import Pictures
 from glee.data.schema import Sample
 
-SCENES, HELD_OUT_SCENES, EXPRESSIONS, PHOTO_EXPRESSIONS, CLIPS = range(5)
+SCENES, HELD_OUT_SCENES, EXPRESSIONS, PHOTO_EXPRESSIONS, CLIPS, PHRASES = range(6)
 """Numbers that keep the random numbers of the sources apart."""
 
 MOST_OBJECTS = 8

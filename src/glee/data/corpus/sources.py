@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Literal
 
 from glee.data.corpus.clips import ClipSamples
-from glee.data.corpus.expressions import ExpressionSamples, PhotoExpressions
+from glee.data.corpus.expressions import ExpressionSamples, PhotoExpressions, PhraseSamples
 from glee.data.corpus.photos import read_masks
 from glee.data.corpus.scenes import SceneSamples
 from glee.data.schema import Samples
 
-Kind = Literal["scenes", "held-out", "expressions", "photo-expressions", "clips", "photos"]
+Kind = Literal[
+    "scenes", "held-out", "expressions", "phrases", "photo-expressions", "clips", "photos"
+]
 
 
 def open_source(
@@ -37,6 +39,8 @@ def open_source(
             return ExpressionSamples(
                 root, seed=seed, misleading=misleading, allow_missing=allow_missing
             )
+        case "phrases":
+            return PhraseSamples(root, seed=seed, allow_missing=allow_missing)
         case "photo-expressions":
             return PhotoExpressions(root, seed=seed, misleading=misleading)
         case "clips":
