@@ -223,11 +223,11 @@ def _extents(masks: Tensor) -> Tensor:
 
 def _extent(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Return the tightest box around a mask [H, W]; few of its columns are read in most masks."""
-    rows = mask.any(axis=1).nonzero()[0]
+    rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return 0, 0, 0, 0
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = mask[top:bottom].any(axis=0).nonzero()[0]
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
     return int(columns[0]), top, int(columns[-1]) + 1, bottom
 
 
