@@ -46,6 +46,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/index_memory.py
 	$(BIN)/python benchmarks/video_overhead.py
+	$(BIN)/python benchmarks/video_stages.py
 	$(BIN)/python benchmarks/video_memory.py --frames 1000
 
 golden: $(INSTALLED)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from glee.draw import draw_instances
 from glee.results import Instances
@@ -297,6 +297,23 @@ def test_names_hide_less_than_half_of_a_small_picture_and_the_best_object_keeps_
     alone, together = changed(found[0], names=True), changed(found, names=True)
 
     assert 0 < alone.mean() < together.mean() + 0.01 < 0.5
+
+
+def test_a_name_and_its_score_are_written_as_one_line() -> None:
+    found = squares((20, 60, 100, 110))
+    line = Image.new("L", (160, 40))
+    ImageDraw.Draw(line).text((5, 5), "name 0 0.90", fill=255, font=ImageFont.load_default(11))
+
+    picture = np.asarray(draw_instances(canvas(found), found, boxes=False, masks=False))
+
+    drawn, expected = (picture == 255).all(-1), np.asarray(line) == 255
+    assert (cut_out(drawn) == cut_out(expected)).all()
+
+
+def cut_out(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the part [h, w] of some pixels [H, W] that holds all that are True."""
+    y, x = pixels.nonzero()
+    return pixels[y.min() : y.max() + 1, x.min() : x.max() + 1]
 
 
 def test_a_rotated_photo_is_turned_upright_first() -> None:

@@ -172,10 +172,13 @@ def test_boxes_of_no_masks_are_empty() -> None:
 
 @pytest.fixture
 def varied_masks() -> Tensor:
-    masks = torch.rand(6, 9, 13, generator=torch.Generator().manual_seed(0)) > 0.5
+    """Return masks that fill the image, or a part of it at each of its sides."""
+    masks = torch.rand(11, 9, 13, generator=torch.Generator().manual_seed(0)) > 0.5
     masks[0], masks[1] = False, True
     masks[2], masks[2, 0, 0] = False, True
     masks[3], masks[3, -1, -1] = False, True
+    masks[6, :3], masks[7, -3:], masks[8, :, :4], masks[9, :, -4:] = False, False, False, False
+    masks[10], masks[10, :, 4:7] = False, True
     return masks
 
 

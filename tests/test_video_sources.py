@@ -1,6 +1,8 @@
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -345,25 +347,62 @@ def test_a_live_source_refuses_to_go_back() -> None:
         fake_camera(1).read(FrameRange(start=3, backward=True))
 
 
-def test_a_file_is_read_by_http(clip: Path) -> None:
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *request: object) -> None:
-            super().__init__(*request, directory=str(clip.parent))  # type: ignore[arg-type]
+class Folder(SimpleHTTPRequestHandler):
+    """Serves the files of a folder."""
 
-        def log_message(self, *words: object) -> None:
-            pass
+    def log_message(self, *words: object) -> None:
+        pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+
+class Camera(Folder):
+    """Serves files as a camera does, which cannot tell how long they will be."""
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword.lower() != "content-length":
+            super().send_header(keyword, value)
+
+
+@contextmanager
+def served(folder: Path, handler: type[Folder]) -> Iterator[str]:
+    """Serve a folder, and return its address."""
+    handle = partial(handler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handle) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
         try:
-            frames = list(open_source(f"{address}/clip.mp4").read(ALL))
-            with pytest.raises((VideoError, FileNotFoundError), match="absent"):
-                open_source(f"{address}/absent.mp4")
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
 
+
+def test_a_file_is_read_by_http(clip: Path) -> None:
+    with served(clip.parent, Folder) as address:
+        frames = list(open_source(f"{address}/clip.mp4").read(ALL))
+        with pytest.raises((VideoError, FileNotFoundError), match="absent"):
+            open_source(f"{address}/absent.mp4")
+
     assert [bar_of(frame.image) for frame in frames] == list(range(16))
+
+
+def test_a_transport_stream_by_http_is_live(tmp_path: Path) -> None:
+    write_video(tmp_path / "street.ts", FRAMES)
+
+    with served(tmp_path, Folder) as address:
+        source = open_source(f"{address}/street.ts")
+        frames = list(source.read(ALL))
+
+    assert source.info.live
+    assert len(frames) + sum(frame.dropped for frame in frames) == 16
+    assert [bar_of(frame.image) for frame in frames] == [frame.index for frame in frames]
+
+
+def test_a_stream_whose_server_goes_away_gives_its_frames_and_then_an_error(tmp_path: Path) -> None:
+    write_video(tmp_path / "street.ts", FRAMES)
+    frames = []
+
+    with served(tmp_path, Camera) as address, pytest.raises(VideoError, match="was lost") as error:
+        frames.extend(open_source(f"{address}/street.ts").read(ALL))
+
+    assert error.value.timestamp == float(frames[-1].timestamp)
 
 
 def test_an_address_that_nobody_serves_is_an_error() -> None:
