@@ -42,6 +42,7 @@ LEARNS = TrainConfig(
         matcher=MatcherConfig(num_points=256),
         mask_points=MaskPointsConfig(num_points=256),
         cells_per_object=4,
+        initial_queries=False,
     ),
     denoising=DenoisingConfig(num_queries=10),
     save_every=0,
@@ -136,7 +137,7 @@ def test_tiny_learns_eight_clips_and_keeps_identities_through_an_occlusion(
     clips = drawn_clips(8, side=SIDE)
     sources = [toy_source(clips, side=SIDE, batch_size=2, frames=2)]
 
-    predictor = learn(tmp_path, sources, 800)
+    predictor = learn(tmp_path, sources, 600)
 
     for clip in clips.samples:
         assert followed(predictor, clip, clips.names)
