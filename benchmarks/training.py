@@ -6,8 +6,8 @@
 Images are noise with eight boxes and masks each, and eighty names; weights are random, and the text
 encoder learns beside its frozen copy, as in stage 2. The time of a module is that of its forward
 passes; the backward pass, matching with losses, and the optimizer are told as wholes. Run each
-model in a fresh process, since the peak of a CPU is that of the whole process. On a machine that has
-other work to do, `--busy` with OMP_NUM_THREADS=1 counts the seconds that one core computes.
+model in a fresh process, since the peak of a CPU is that of the whole process. On a machine that
+has other work to do, `--busy` with OMP_NUM_THREADS=1 counts the seconds that one core computes.
 """
 
 import argparse
