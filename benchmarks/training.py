@@ -1,12 +1,13 @@
 """Measure training: time of a step by module, steps per second and peak memory.
 
     python benchmarks/training.py [--model lite] [--size 640 640] [--batch 2] [--steps 3]
-        [--device cpu] [--precision float32] [--recompute]
+        [--device cpu] [--precision float32] [--recompute] [--busy]
 
 Images are noise with eight boxes and masks each, and eighty names; weights are random, and the text
 encoder learns beside its frozen copy, as in stage 2. The time of a module is that of its forward
 passes; the backward pass, matching with losses, and the optimizer are told as wholes. Run each
-model in a fresh process, since the peak of a CPU is that of the whole process.
+model in a fresh process, since the peak of a CPU is that of the whole process. On a machine that
+has other work to do, `--busy` with OMP_NUM_THREADS=1 counts the seconds that one core computes.
 """
 
 import argparse
@@ -36,17 +37,17 @@ OBJECTS, NAMES = 8, 80
 
 
 class Clock:
-    """Adds up seconds by name."""
+    """Adds up seconds by name: those that pass, or if `busy` those that processors compute."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, *, busy: bool = False) -> None:
+        self.device, self.busy = device, busy
         self.seconds: dict[str, float] = defaultdict(float)
 
     def now(self) -> float:
         """Return the time when all work so far is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        return time.process_time() if self.busy else time.perf_counter()
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -109,7 +110,7 @@ def measure(config: GleeConfig, batch: Batch, options: argparse.Namespace) -> Cl
         recompute_blocks(model)
     step = TrainingStep(model, build_texts(model, settings), settings)
     optimizer = build_optimizer(model, settings.optimizer)
-    clock, batch = Clock(device), batch.to(device)
+    clock, batch = Clock(device, busy=options.busy), batch.to(device)
     for name, module in model.named_children():
         clock.watch(f"  {name}", module)
     for number in range(options.steps + 1):
@@ -155,6 +156,7 @@ def main() -> None:
         "--precision", choices=("float32", "bfloat16", "float16"), default="float32"
     )
     parser.add_argument("--recompute", action="store_true", help="activation checkpointing")
+    parser.add_argument("--busy", action="store_true", help="count seconds that are computed")
     options = parser.parse_args()
     device, size = torch.device(options.device), (options.size[0], options.size[1])
     clock = measure(PRESETS[options.model](), invent(options.batch, size), options)
