@@ -16,6 +16,7 @@ CELL_PARTS = (
     "neck.levels.",
     "neck.context.",
     "neck.coarser.",
+    "neck.looks.",
     "early_fusion.image_norm.",
     "query_selection.",
     "heads.similarity.",
