@@ -44,8 +44,8 @@ ORIGIN = (
 # A class that may not be told of never wins.
 NEVER = -1e4
 PHOTOS_MEASURED = 32
-# Factor of the first similarities, and logit of the first confidences.
-SMALL, RARE = 0.3, -4.0
+# Logit of the first confidences.
+RARE = -4.0
 NORM_EPS = 1e-3
 # Residual branches, and their last layers.
 BRANCHES = ("early_fusion.", "pixel_decoder.layers.", "object_decoder.layers.", "heads.mask.")
@@ -161,13 +161,12 @@ def nano_start(config: GleeConfig, encoders: Tensors, *, seed: int) -> Tensors:
     own = {name for name in weights if name.split(".")[0] in ("backbone", "text_encoder")}
     weights = {name: value for name, value in weights.items() if name not in own} | encoders
     check_fit(config, weights)
-    # Nearly all that is predicted should be denied; without this the first steps only learn that.
-    weights["heads.similarity.weight"] *= SMALL
     # What is to be learned later adds nothing yet: cells are what the encoders see, masks are
     # ellipses, and queries are the cells that they come from.
     for name in weights:
         if name.startswith(BRANCHES) and any(part in name for part in ADDERS):
             weights[name].zero_()
+    # Nearly every mark should be denied; without this the first steps only learn that.
     confidence = [name for name in weights if name.startswith("heads.confidence.")]
     weights[confidence[-1]].fill_(RARE)
     return weights

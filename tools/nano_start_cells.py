@@ -17,7 +17,7 @@ from glee.model.weights import model_from_weights
 
 LEVELS = 3  # of the detector, strides 8, 16 and 32
 CONSTANT = 2.0
-"""Length of the constant, in shares of that of a mean prediction."""
+"""Length of the constant in each direction that is left, in shares of that of a mean prediction."""
 
 OTHERS = 0.1
 """Factor of the first weights of all that cells read beside the detector's maps."""
@@ -74,9 +74,8 @@ def start_cells(
     mean, spread = every.mean(1), every.std()
     basis = _basis(config.width)
     turned = basis[:, : len(mean)]
-    constant = basis[:, len(mean) :].sum(1)
-    constant = constant * CONSTANT * ((every - mean[:, None]) / spread).norm(dim=0).mean()
-    constant = constant / constant.norm() * constant.norm().clamp(min=1)
+    length = ((every - mean[:, None]) / spread).norm(dim=0).mean()
+    constant = CONSTANT * length * basis[:, len(mean) :].sum(1)
     for n, (weight, bias) in enumerate(layers):
         own = f"neck.levels.{n}"
         weights[f"{own}.weight"] *= OTHERS
