@@ -106,6 +106,22 @@ def test_a_mask_starts_as_an_ellipse_in_its_box() -> None:
     assert mask.sum().item() == pytest.approx(torch.pi * 18.93 * 9.47, rel=0.03)
 
 
+@torch.no_grad()
+def test_what_features_say_counts_less_in_small_boxes_than_their_ellipses() -> None:
+    heads = Heads(4, FEW)
+    nn.init.zeros_(heads.mask.layers[-1].weight)
+    nn.init.zeros_(heads.mask.layers[-1].bias)
+    large, small = [0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.04, 0.04]
+
+    outputs = heads(torch.ones(1, 2, 4), torch.tensor([[large, small]]), torch.randn(1, 1, 4))
+    masks = mask_logits(outputs, torch.zeros(1, 4, 100, 100))[0]
+
+    middles = masks[:, 99:101, 99:101].mean(dim=(1, 2))
+    torch.testing.assert_close(middles, torch.tensor([3.0, 15.0]), rtol=0.03, atol=0)
+    radius = (masks[1, 100] > 0).sum() / 2 / 200
+    assert radius.item() == pytest.approx(0.02 * 1.05**0.5, abs=0.003)
+
+
 def test_masks_read_at_points_are_the_maps_there() -> None:
     kernels, bias = torch.randn(1, 3, 8), torch.randn(1, 3)
     features = torch.randn(1, 4, 2, 2).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)

@@ -15,6 +15,11 @@ ELLIPSE_LOGIT, ELLIPSE_REACH = 3.0, 1.4
 """Of an ellipse's centre; and the square of its radius, in halves of the box, where the logit is
 zero."""
 
+SURE_SIDE, MOST_SURE, SURE_REACH = 0.2, 6.0, 1.05
+"""Side of a box, in shares of the image's, below which its ellipse counts more than mask features,
+which are too coarse there: by how much at most, and how far it reaches in boxes of half that side
+and less."""
+
 LEAST_SIDE = 0.01
 """Sides of a box that an ellipse is made of, in shares of the image's."""
 
@@ -105,7 +110,11 @@ class Ellipse(nn.Module):
         height, reach = self.shape(x).clamp(-MOST_GROWTH, MOST_GROWTH).exp().unbind(-1)
         height, reach = ELLIPSE_LOGIT * height, ELLIPSE_REACH * reach
         centre, sides = boxes_cxcywh.detach().split(2, dim=-1)
-        fall = (height / reach)[..., None] * (2 / sides.clamp(min=LEAST_SIDE)) ** 2
+        sides = sides.clamp(min=LEAST_SIDE)
+        sure = (SURE_SIDE / sides.prod(dim=-1).sqrt()).clamp(1, MOST_SURE)
+        share = (sure - 1).clamp(max=1)
+        reach, height = reach + share * (SURE_REACH - reach), height * sure
+        fall = (height / reach)[..., None] * (2 / sides) ** 2
         squares, lines = -fall, 2 * fall * centre
         bias = height - (fall * centre**2).sum(-1)
         return torch.cat([squares, lines], dim=-1), bias
