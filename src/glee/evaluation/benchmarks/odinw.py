@@ -134,6 +134,8 @@ def _open_part(name: str, file: Path, choice: Choice) -> Part:
     data = load_annotations(file, "images", "annotations", "categories")
     override = OVERRIDES.get(name, ()) if choice.chosen.name_overrides else ()
     ordered = sorted(data["images"], key=lambda one: one["id"])
+    if not ordered:  # it would be left out of the mean
+        raise ValueError(f"{file} has no images; data set {name} needs at least one")
     return Part(
         task=ImageTask(
             data=data,
@@ -173,10 +175,13 @@ def _score(parts: Mapping[str, Part], rows: Rows, keys: Sequence[Id]) -> Scored:
             found = read_predictions(results, catalog, "boxes", f"predictions of {name}")
             scores[name] = coco_scores(read_annotations(data, catalog, "boxes"), found)
     average = odinw_average(scores)
+    left_out = len(parts) - len(scores)
+    notes = (f"the average is that of {len(scores)} of {len(parts)} data sets",) if left_out else ()
     metrics = [percent(name, one["AP"]) for name, one in scores.items()]
     return Scored(
         metrics=(*metrics, percent("average AP", average["AP"])),
         tables={"box": average},
+        notes=notes,
     )
 
 
