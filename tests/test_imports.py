@@ -67,3 +67,14 @@ def test_importing_the_package_imports_nothing_heavy_and_sets_nothing() -> None:
 
 def test_all_public_names_can_be_imported() -> None:
     assert all(getattr(glee, name).__doc__ for name in glee.__all__)
+
+
+def test_loading_nano_does_not_import_the_compiler_of_torch() -> None:
+    code = (
+        "import sys, glee; glee.load('nano', device='cpu'); "
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

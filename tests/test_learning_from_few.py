@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from glee.config import GleeConfig, ObjectDecoderConfig, tiny
 from glee.model.build import build_glee
-from glee.model.heads import Heads, add_coordinates, mask_logits
+from glee.model.heads import Heads
 from glee.model.interfaces import PromptBatch, Regions
 from glee.model.layers.position import inverse_sigmoid
 from glee.model.mark_places import LEAST, POWER, MarkPlaces
+from glee.model.mask_maps import make_masks, mask_logits, read_masks
+from glee.model.object_decoder import Queries
 from glee.model.query_selection import QuerySelection, Reach, cell_boxes
 
 FEW = ObjectDecoderConfig(
@@ -92,21 +94,34 @@ def test_a_mask_starts_as_an_ellipse_in_its_box() -> None:
     nn.init.zeros_(heads.mask.layers[-1].weight)
     nn.init.zeros_(heads.mask.layers[-1].bias)
     box = torch.tensor([[[0.5, 0.25, 0.5, 0.25]]])
-    features = add_coordinates(torch.zeros(1, 4, 64, 64))
 
     outputs = heads(torch.randn(1, 1, 4), box, torch.randn(1, 1, 4))
-    mask = mask_logits(outputs, features)[0, 0] > 0
+    mask = mask_logits(outputs, torch.zeros(1, 4, 32, 32))[0, 0] > 0
 
     rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
-    # The radius is 1.18 halves of the box: x .2 to .8, y .1 to .4, in 64 cells.
+    # The radius is 1.18 halves of the box: x .2 to .8, y .1 to .4, in 64 cells, twice as fine as
+    # the features.
     assert (int(columns[0]), int(columns[-1])) == (13, 50)
     assert (int(rows[0]), int(rows[-1])) == (7, 24)
     assert mask.sum().item() == pytest.approx(torch.pi * 18.93 * 9.47, rel=0.03)
 
 
-@torch.no_grad()
-def test_without_masks_there_are_coordinates_of_no_places() -> None:
-    assert add_coordinates(torch.zeros(2, 4, 0, 0)).shape == (2, 8, 0, 0)
+def test_masks_read_at_points_are_the_maps_there() -> None:
+    kernels, bias = torch.randn(1, 3, 8), torch.randn(1, 3)
+    features = torch.randn(1, 4, 2, 2).repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
+    rows, columns = torch.tensor([3, 12, 27]), torch.tensor([5, 20, 9])
+    points = torch.stack([columns + 0.5, rows + 0.5], dim=1) / 32
+
+    read = read_masks(kernels[0], features[0][:, rows // 2, columns // 2], points)
+
+    maps = make_masks(kernels, bias, features)[0]
+    torch.testing.assert_close(read + bias[0, :, None], maps[:, rows, columns])
+
+
+def test_of_no_queries_there_are_no_masks() -> None:
+    masks = make_masks(torch.zeros(2, 0, 8), torch.zeros(2, 0), torch.zeros(2, 4, 6, 8))
+
+    assert masks.shape == (2, 0, 12, 16)
 
 
 def regions(*brightened: bool) -> Regions:
@@ -116,17 +131,37 @@ def regions(*brightened: bool) -> Regions:
     return Regions(masks, masks, torch.tensor(brightened))
 
 
-def test_a_box_agrees_with_an_exact_mark_by_their_overlap_and_with_a_point_by_covering_it() -> None:
-    places = MarkPlaces.of(regions(False, True), frames=1)
+def test_a_box_agrees_with_an_exact_mark_by_their_overlap() -> None:
+    places = MarkPlaces.of(regions(False), frames=1)
     half = torch.tensor([[0.5, 0.625, 0.5, 0.25]])  # its upper half
     whole = torch.tensor([[0.5, 0.5, 1.0, 1.0]])
     apart = torch.tensor([[0.1, 0.1, 0.1, 0.1]])
 
-    added = places.log_agreement(torch.stack([half, whole, apart], dim=1).expand(2, -1, -1))
+    added = places.log_agreement(torch.stack([half, whole, apart], dim=1))
 
-    agreement = (added / POWER).exp()
-    torch.testing.assert_close(agreement[0], torch.tensor([0.5, 0.25, LEAST]))
-    torch.testing.assert_close(agreement[1], torch.tensor([0.5, 1.0, LEAST]))
+    torch.testing.assert_close((added / POWER).exp()[0], torch.tensor([0.5, 0.25, LEAST]))
+
+
+def test_a_point_means_what_it_lies_in_and_rather_small_things_and_the_middle_of_things() -> None:
+    places = MarkPlaces.of(regions(True), frames=1)  # its middle is at .5, .75
+    around, larger = [0.5, 0.75, 0.5, 0.5], [0.5, 0.75, 0.8, 0.5]
+    aside, apart = [0.6, 0.75, 0.8, 0.5], [0.1, 0.1, 0.1, 0.1]
+
+    added = places.log_agreement(torch.tensor([[around, larger, aside, apart]]))[0]
+
+    assert added[0] > added[1] > added[2] > added[3]
+
+
+def test_the_object_of_a_given_box_is_the_last_query_and_keeps_the_box() -> None:
+    places = MarkPlaces.of(regions(False, True), frames=1)
+    boxes = torch.tensor([[0.2, 0.2, 0.1, 0.1], [0.5, 0.5, 0.4, 0.4]]).expand(2, -1, -1)
+
+    fixed = places.fixed(2)
+    settled = Queries(torch.zeros(2, 2, 3), boxes, fixed=fixed).settle(torch.rand(2, 2, 4))
+
+    assert fixed.tolist() == [[False, True], [False, False]]
+    torch.testing.assert_close(settled[0, 1], boxes[0, 1])
+    assert not settled.isclose(boxes).all(dim=2)[~fixed].any()
 
 
 def test_of_points_nothing_is_known_on_later_frames() -> None:

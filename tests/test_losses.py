@@ -9,8 +9,8 @@ from torch import Tensor
 
 from glee.config import ClipTextConfig, tiny
 from glee.data.targets import Targets
-from glee.model.heads import mask_logits
 from glee.model.interfaces import ObjectOutputs
+from glee.model.mask_maps import mask_logits
 from glee.model.text.clip import ClipText
 from glee.ops.boxes import generalized_iou
 from glee.ops.points import sample_maps

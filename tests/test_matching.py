@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from glee.data.targets import Targets
-from glee.model.heads import mask_logits
 from glee.model.interfaces import ObjectOutputs
+from glee.model.mask_maps import mask_logits
 from glee.ops.points import sample_maps
 from glee.training.config import FocalConfig, MatcherConfig
 from glee.training.losses import cross_entropy, dice_loss, focal_loss

@@ -5,7 +5,7 @@ import torch
 
 from glee.config import ObjectDecoderConfig
 from glee.model.glee import GLEE
-from glee.model.heads import Heads, mask_logits
+from glee.model.heads import Heads
 from glee.model.interfaces import PromptBatch
 from glee.model.layers.position import (
     cell_centres,
@@ -14,6 +14,7 @@ from glee.model.layers.position import (
     encode_sine,
     inverse_sigmoid,
 )
+from glee.model.mask_maps import mask_logits
 from glee.model.query_selection import prior_boxes
 from glee.model.visual_prompts import choose_points, resize_aligned, template_window
 

@@ -186,6 +186,27 @@ def test_a_tiny_mark_on_a_huge_image_keeps_the_pixel_that_it_falls_into(kind: st
     assert torch.equal(found, rectangle(20, 10, 21, 11, (32, 32)))
 
 
+def test_boxes_of_marks_are_finer_than_the_pixels_of_the_input() -> None:
+    geometry = ImageGeometry((800, 1200), (80, 120), (96, 128), (80, 120))
+    drawn = np.zeros((800, 1200), dtype=bool)
+    drawn[33:47, 101:224] = True
+    marks = [
+        *Prompts(boxes=[(101.5, 33.25, 224, 47)]).marks,
+        *Prompts(masks=[drawn]).marks,
+        *Prompts(scribbles=[drawn]).marks,
+        *Prompts(points=[[(600, 400), (10, 10)]], point_labels=[[1, 0]]).marks,
+    ]
+
+    boxes = rasterise(marks, geometry).boxes
+
+    assert boxes is not None
+    pixels = boxes * torch.tensor([1280.0, 960.0, 1280.0, 960.0])
+    exact = [101.0, 33.0, 224.0, 47.0]
+    # A click reaches 800 // 40 = 20 rows and 1200 // 40 = 30 columns; that of label 0 is no part.
+    expected = [[101.5, 33.25, 224.0, 47.0], exact, exact, [570.0, 380.0, 630.0, 420.0]]
+    torch.testing.assert_close(pixels, torch.tensor(expected))
+
+
 def test_no_marks_give_no_rows() -> None:
     regions = rasterise([], SAME_SIZE)
 

@@ -17,7 +17,6 @@ from glee.inference.postprocess import Found, Selection, find_objects
 from glee.inference.preprocess import ImageGeometry, normalise
 from glee.model.convert import convert_state
 from glee.model.glee import GLEE
-from glee.model.heads import mask_logits
 from glee.model.infer_config import UnseenSizes
 from glee.model.interfaces import (
     GleeOutputs,
@@ -26,6 +25,7 @@ from glee.model.interfaces import (
     TextTokens,
     VisualTokens,
 )
+from glee.model.mask_maps import mask_logits
 from glee.model.query_selection import prior_boxes
 from glee.model.text.clip import pool_tokens
 from glee.model.text.tokenizer import Tokenizer, clip_tokenizer

@@ -7,7 +7,15 @@ from pathlib import Path
 SUMMARY = "compose training samples from the packs of the corpus, and draw some of them"
 EXAMPLE = "example: glee data scenes --root data --show scenes.png"
 
-KINDS = ("scenes", "held-out", "expressions", "photo-expressions", "clips", "photos")
+KINDS = (
+    "scenes",
+    "held-out",
+    "expressions",
+    "phrases",
+    "photo-expressions",
+    "clips",
+    "photos",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import ObjectOutputs
+from glee.model.mask_maps import some_masks
 from glee.ops.masks import grade_masks, render_masks
 
 Scoring = Literal["object", "pair", "confidence"]
@@ -89,7 +90,7 @@ def find_objects(
     if selection.scoring != "pair":
         masks = None
         if selection.masks:
-            logits = _mask_logits(outputs, mask_features, row, query)
+            logits = some_masks(outputs, mask_features, row, query)
             masks = render_masks(
                 logits,
                 padded=geometry.padded,
@@ -99,7 +100,7 @@ def find_objects(
         return Found(query, labels, scores, boxes, embeddings[query], masks)
     # A query may stand in several pairs; its mask is rendered once.
     distinct, place = query.unique(return_inverse=True)
-    logits = _mask_logits(outputs, mask_features, row, distinct)
+    logits = some_masks(outputs, mask_features, row, distinct)
     masks, quality = grade_masks(
         logits, padded=geometry.padded, resized=geometry.content, original=geometry.original
     )
@@ -114,12 +115,6 @@ def find_objects(
         embeddings[query[order]],
         masks[place[order]] if selection.masks else None,
     )
-
-
-def _mask_logits(outputs: ObjectOutputs, mask_features: Tensor, row: int, query: Tensor) -> Tensor:
-    """Return the mask logits [N, h, w] of some queries."""
-    logits = torch.einsum("nc,chw->nhw", outputs.kernels[row, query], mask_features[row])
-    return logits + outputs.kernel_bias[row, query, None, None]
 
 
 def _choose(

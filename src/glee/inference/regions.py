@@ -29,7 +29,7 @@ def rasterise(marks: Sequence[Mark], geometry: ImageGeometry) -> Regions:
     Returns regions of P rows, on the CPU. Each mark is drawn on the original image, resized
     bilinearly, and covers every pixel that then is not zero; one that vanishes by this keeps the
     pixels that it falls into. Points and scribbles are brightened. `negative_masks` is None
-    without points of label 0.
+    without points of label 0. `boxes` are those of the marks before they were resized.
     Raises ValueError if a mark does not lie on the image or a mask has another size.
 
     GLEE (arXiv:2312.09158) and its released demo; there, points near the left or top border gave
@@ -38,20 +38,24 @@ def rasterise(marks: Sequence[Mark], geometry: ImageGeometry) -> Regions:
     marks = fit_marks(marks, geometry.original)
     masks = torch.zeros(len(marks), *geometry.padded, dtype=torch.bool)
     negatives = torch.zeros_like(masks)
+    boxes = torch.zeros(len(marks), 4)
     for row, mark in enumerate(marks):
         match mark:
             case PointMark(points=points, labels=labels):
-                for point, keep in zip(points, labels, strict=True):
-                    (masks if keep else negatives)[row] |= _rectangle(
-                        _around(point, geometry.original), geometry
-                    )
-            case BoxMark(xyxy=(x1, y1, x2, y2)):
+                around = [_around(point, geometry.original) for point in points]
+                for rectangle, keep in zip(around, labels, strict=True):
+                    (masks if keep else negatives)[row] |= _rectangle(rectangle, geometry)
+                boxes[row] = _join(
+                    [rectangle for rectangle, keep in zip(around, labels, strict=True) if keep]
+                )
+            case BoxMark(xyxy=(x1, y1, x2, y2) as xyxy):
                 corners = (math.floor(x1), math.floor(y1), math.ceil(x2), math.ceil(y2))
-                masks[row] = _rectangle(corners, geometry)
+                masks[row], boxes[row] = _rectangle(corners, geometry), torch.tensor(xyxy)
             case ScribbleMark(stroke=tuple() as path):
-                masks[row] = _resize(_draw(path, geometry.original), geometry)
+                drawn = _draw(path, geometry.original)
+                masks[row], boxes[row] = _resize(drawn, geometry), _extent(drawn)
             case ScribbleMark(stroke=np.ndarray() as pixels) | MaskMark(mask=pixels):
-                masks[row] = _resize(pixels, geometry)
+                masks[row], boxes[row] = _resize(pixels, geometry), _extent(pixels)
     return Regions(
         template_masks=masks,
         token_masks=masks,
@@ -59,7 +63,25 @@ def rasterise(marks: Sequence[Mark], geometry: ImageGeometry) -> Regions:
             [isinstance(mark, PointMark | ScribbleMark) for mark in marks], dtype=torch.bool
         ),
         negative_masks=negatives if negatives.any() else None,
+        boxes=geometry.boxes_to_padded(boxes),
     )
+
+
+def _join(rectangles: Sequence[tuple[int, int, int, int]]) -> Tensor:
+    """Return the box [4] around rectangles xyxy; zeros around none."""
+    if not rectangles:
+        return torch.zeros(4)
+    corners = torch.tensor(rectangles, dtype=torch.float32)
+    return torch.cat([corners[:, :2].amin(dim=0), corners[:, 2:].amax(dim=0)])
+
+
+def _extent(mask: NDArray[np.bool_]) -> Tensor:
+    """Return the box [4] xyxy around a mask [H, W], in pixels; zeros around none."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return torch.zeros(4)
+    edges = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return torch.tensor([float(edge) for edge in edges])
 
 
 def _around(point: Point, image_size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glee.config import GleeConfig
 from glee.model.early_fusion import EarlyFusion
-from glee.model.heads import Heads, add_coordinates
+from glee.model.heads import Heads
 from glee.model.interfaces import (
     CellQueries,
     ExtraQueries,
@@ -111,8 +111,6 @@ class GLEE(nn.Module):
             levels = tuple(level.to(dtype) for level in levels)
             visual = self._encode_points(template, levels, prompts, generator)
             text, mask_features = prompts.text.to(dtype), mask_features.to(dtype)
-            if self.heads.ellipse is not None:
-                mask_features = add_coordinates(mask_features)
             marks = self._read_marks(prompts, visual)
             return self._decode(levels, mask_features, text, marks, every_layer, extra)
 
@@ -137,7 +135,9 @@ class GLEE(nn.Module):
             by_confidence=marks.tokens is not None and text.guides is None,
             places=marks.places,
         )
-        queries = join_queries(selected.content.detach(), selected.box_logits.detach(), extra)
+        content, box_logits = selected.content.detach(), selected.box_logits.detach()
+        fixed = None if marks.places is None else marks.places.fixed(content.shape[1])
+        queries = join_queries(content, box_logits, extra, fixed)
         states = self.object_decoder(
             queries, (memory, shapes), self.heads, _guides(text, marks.tokens)
         )

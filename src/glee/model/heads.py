@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from glee.config import ObjectDecoderConfig
 from glee.model.interfaces import ObjectOutputs
 from glee.model.layers.mlp import MLP
-from glee.model.layers.position import cell_centres, inverse_sigmoid
+from glee.model.layers.position import inverse_sigmoid
 
 MOST_GROWTH = 3.0
 """Largest change of a size, as a logarithm."""
@@ -89,9 +89,9 @@ class Ellipse(nn.Module):
     """Where a mask is expected before its image is looked at: an ellipse in its box.
 
     Its logit falls with the square of the distance from the box's centre. That is linear in x, y
-    and their squares, so that these, as four more mask features, and four more numbers of a kernel
-    add it to any mask. Relative coordinates as in CondInst (arXiv:2003.05664, section 3.2) without
-    features of their own for each object.
+    and their squares, so that four more numbers of a kernel add it to any mask, see mask_maps.py.
+    Relative coordinates as in CondInst (arXiv:2003.05664, section 3.2) without features of their
+    own for each object.
     """
 
     def __init__(self, width: int) -> None:
@@ -109,19 +109,3 @@ class Ellipse(nn.Module):
         squares, lines = -fall, 2 * fall * centre
         bias = height - (fall * centre**2).sum(-1)
         return torch.cat([squares, lines], dim=-1), bias
-
-
-def add_coordinates(mask_features: Tensor) -> Tensor:
-    """Append what an Ellipse reads to mask features [B, C, h, w]: x^2, y^2, x and y in 0..1."""
-    batch, _, height, width = mask_features.shape
-    if not height:
-        return torch.cat([mask_features, mask_features.new_zeros(batch, 4, 0, 0)], dim=1)
-    places = cell_centres(((height, width),), mask_features).T.unflatten(1, (height, width))
-    coordinates = torch.cat([places**2, places]).expand(batch, -1, -1, -1)
-    return torch.cat([mask_features, coordinates], dim=1)
-
-
-def mask_logits(outputs: ObjectOutputs, mask_features: Tensor) -> Tensor:
-    """Return the mask logits [B, Q, h, w] of all queries; features are [B, C, h, w]."""
-    product = torch.einsum("bqc,bchw->bqhw", outputs.kernels, mask_features)
-    return product + outputs.kernel_bias[:, :, None, None]

@@ -105,12 +105,15 @@ class Regions:
                                under the mark, since a mark has no extent of its own
     negative_masks  [B, H, W]  bool, places that do not belong to the object; None if there are
                                none or the network was not trained to read them
+    boxes           [B, 4]     the boxes around the marks, xyxy in 0..1 of the padded image, finer
+                               than pixels tell; None if they are to be read from the masks
     """
 
     template_masks: Tensor
     token_masks: Tensor
     brightened: Tensor
     negative_masks: Tensor | None = None
+    boxes: Tensor | None = None
 
     def take(self, rows: Tensor) -> "Regions":
         """Return the regions of some rows [B']."""
@@ -126,6 +129,7 @@ class Regions:
             change(self.token_masks),
             change(self.brightened),
             None if self.negative_masks is None else change(self.negative_masks),
+            None if self.boxes is None else change(self.boxes),
         )
 
 
@@ -194,7 +198,8 @@ class ObjectOutputs:
     logits        [B, Q, K]  similarity to each name, before the sigmoid
     confidence    [B, Q]     logit of being the marked object
     boxes_cxcywh  [B, Q, 4]  0..1 of the padded image
-    kernels       [B, Q, C]  a mask is `kernels . mask_features + kernel_bias`
+    kernels       [B, Q, C]  a mask is `kernels . mask_features + kernel_bias`; with ellipses four
+                             more numbers, see mask_maps.py
     kernel_bias   [B, Q]
     embeddings    [B, Q, C]  appearance used to link frames
     """

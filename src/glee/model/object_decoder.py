@@ -34,11 +34,19 @@ class Queries:
     boxes     [B, Q, 4]  cxcywh in 0..1
     readable  [Q, Q]     bool, True where the query of the row reads that of the column; None if
                          all read all
+    fixed     [B, Q]     bool, True where the box is known and stays; None if nowhere
     """
 
     content: Tensor
     boxes: Tensor
     readable: Tensor | None = None
+    fixed: Tensor | None = None
+
+    def settle(self, boxes: Tensor) -> Tensor:
+        """Return refined boxes [B, Q, 4], those that are known as they were."""
+        if self.fixed is None:
+            return boxes
+        return torch.where(self.fixed[..., None], self.boxes, boxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +64,29 @@ class LayerState:
     reference: Tensor
 
 
-def join_queries(content: Tensor, box_logits: Tensor, extra: ExtraQueries | None) -> Queries:
+def join_queries(
+    content: Tensor,
+    box_logits: Tensor,
+    extra: ExtraQueries | None,
+    fixed: Tensor | None = None,
+) -> Queries:
     """Put extra queries before the selected ones, which do not read them.
 
     content     [B, Q, C]  of the selected queries
     box_logits  [B, Q, 4]  their boxes, cxcywh before the sigmoid
+    fixed       [B, Q]     bool, where these stay; None if nowhere
     """
     if extra is None:
-        return Queries(content, box_logits.sigmoid())
+        return Queries(content, box_logits.sigmoid(), fixed=fixed)
     count = extra.content.shape[1]
+    if fixed is not None:
+        fixed = torch.cat([fixed.new_zeros(len(fixed), count), fixed], dim=1)
     total = count + content.shape[1]
     readable = extra.readable.new_ones(total, total)
     readable[:, :count] = False
     readable[:count, :count] = extra.readable
     boxes = torch.cat([extra.box_logits, box_logits], dim=1).sigmoid()
-    return Queries(torch.cat([extra.content, content], dim=1), boxes, readable)
+    return Queries(torch.cat([extra.content, content], dim=1), boxes, readable, fixed)
 
 
 class DecoderLayer(nn.Module):
@@ -161,7 +177,7 @@ class ObjectDecoder(nn.Module):
             position = self.box_position(encode_boxes(fixed, queries.shape[-1] // 2))
             queries = layer(queries, fixed, position, cells, guide, start.readable)
             hidden = heads.norm(queries)
-            predicted = heads.refine(hidden, reference)
-            reference = heads.refine(queries, fixed)
+            predicted = start.settle(heads.refine(hidden, reference))
+            reference = start.settle(heads.refine(queries, fixed))
             states.append(LayerState(hidden, predicted, reference))
         return states

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from glee.config import ClipTextConfig, Eva02Config, GleeConfig, ResNetConfig, SwinConfig
-from glee.model.build import build_glee
+from glee.model.build import sketch_glee
 from glee.model.convert import drop_copies, in_full_precision, read_released, rename_all
 from glee.model.glee import GLEE
 from glee.model.released_names import IGNORED, TRAINING_ONLY, Ignored
@@ -181,8 +181,7 @@ def _check_start(
     weights: Mapping[str, Tensor], config: GleeConfig, required: str
 ) -> tuple[str, ...]:
     """Return the parameters of the network that get no weights; raise if any do not fit."""
-    with torch.device("meta"):
-        needed = build_glee(config).state_dict()
+    needed = sketch_glee(config).state_dict()
     missing = [name for name in needed if re.fullmatch(required, name) and name not in weights]
     problems = {
         "missing": missing,

@@ -12,7 +12,7 @@ from torch import Tensor
 from glee.config import GleeConfig
 from glee.config_json import config_from_dict, config_to_dict
 from glee.files import replacing
-from glee.model.build import build_glee
+from glee.model.build import sketch_glee
 from glee.model.glee import GLEE
 
 FORMAT = "glee-1"
@@ -99,8 +99,7 @@ def model_from_weights(config: GleeConfig, weights: Mapping[str, Tensor]) -> GLE
     Raises ValueError that lists names, shapes and types if they do not fit.
     """
     check_fit(config, weights)
-    with torch.device("meta"):
-        model = build_glee(config)
+    model = sketch_glee(config)
     model.load_state_dict(weights, assign=True)
     return model.eval()
 
@@ -111,8 +110,7 @@ def check_fit(config: GleeConfig, weights: Mapping[str, Tensor]) -> None:
     Raises ValueError that lists missing and unexpected names, shapes that differ, and types other
     than float32.
     """
-    with torch.device("meta"):
-        needed = build_glee(config).state_dict()
+    needed = sketch_glee(config).state_dict()
     missing, unexpected = needed.keys() - weights.keys(), weights.keys() - needed.keys()
     common = sorted(needed.keys() & weights.keys())
     misshapen = [

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from glee.data.targets import Targets
 from glee.model.interfaces import ObjectOutputs
+from glee.model.mask_maps import make_masks
 from glee.ops.points import sample_maps, sample_masks
 from glee.training.config import MaskPointsConfig
 from glee.training.matching import Assignment
@@ -65,6 +66,5 @@ def choose_points(maps: Tensor, config: MaskPointsConfig, randomness: Randomness
 
 def _make_maps(outputs: ObjectOutputs, features: Tensor, image: int, query: Tensor) -> Tensor:
     """Return the mask logits [N, h, w] of some queries [N] of an image's features [C, h, w]."""
-    product = outputs.kernels[image, query] @ features.flatten(1)
-    logits = product + outputs.kernel_bias[image, query, None]
-    return logits.unflatten(1, features.shape[1:])
+    kernels, bias = outputs.kernels[image, query], outputs.kernel_bias[image, query]
+    return make_masks(kernels[None], bias[None], features[None])[0]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from glee.data.targets import Targets, check_labels
 from glee.model.interfaces import ObjectOutputs
+from glee.model.mask_maps import read_masks
 from glee.ops.boxes import cxcywh_to_xyxy, generalized_iou
 from glee.ops.points import points_inside, sample_maps, sample_masks
 from glee.training.config import FocalConfig, MatcherConfig
@@ -33,18 +34,20 @@ class MaskSamples:
     """What the masks of one image say at points shared by all queries and objects.
 
     features  [C, P]  mask features
+    points    [P, 2]  (x, y) in 0..1
     inside    [P]     what a map of ones reads there, see `points_inside`
     truth     [G, P]  masks of the objects, 0..1
     """
 
     features: Tensor
+    points: Tensor
     inside: Tensor
     truth: Tensor
 
     def predict(self, outputs: ObjectOutputs, image: int) -> Tensor:
         """Return the mask logits [Q, P] of all queries of the image; reading maps is linear."""
         bias = outputs.kernel_bias[image, :, None] * self.inside
-        return outputs.kernels[image] @ self.features + bias
+        return read_masks(outputs.kernels[image], self.features, self.points) + bias
 
 
 @torch.no_grad()
@@ -125,7 +128,9 @@ def sample_images(
         rows = torch.arange(len(truth), device=points.device)
         places = points[image].expand(len(truth), -1, -1)
         samples.append(
-            MaskSamples(features, inside[image], sample_masks(truth.masks, rows, places))
+            MaskSamples(
+                features, points[image], inside[image], sample_masks(truth.masks, rows, places)
+            )
         )
     return samples
 

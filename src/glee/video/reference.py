@@ -10,6 +10,7 @@ from glee.inference.predictor import Predictor
 from glee.inference.preprocess import ImageGeometry
 from glee.inference.text import Vocabulary
 from glee.model.interfaces import GleeOutputs
+from glee.model.mask_maps import some_masks
 from glee.ops.boxes import cxcywh_to_xyxy, scale_boxes, suppress_overlaps
 from glee.ops.masks import render_masks
 from glee.results import Instances
@@ -111,8 +112,7 @@ def place_tracks(
         boxes = scale_boxes(cxcywh_to_xyxy(boxes_cxcywh), geometry.original)
     else:
         boxes = geometry.boxes_to_original(boxes_cxcywh, clip=False)
-    logits = torch.einsum("nc,chw->nhw", final.kernels[row, queries], outputs.mask_features[row])
-    logits = logits + final.kernel_bias[row, queries, None, None]
+    logits = some_masks(final, outputs.mask_features, row, queries)
     scores = chosen.scores.to(device)
     kept = torch.arange(len(queries), device=device)
     if config.nms is not None:

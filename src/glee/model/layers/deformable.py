@@ -65,10 +65,11 @@ class DeformableAttention(nn.Module):
 
     def _reset_parameters(self) -> None:
         heads, levels, points = self.layout
-        angle = torch.arange(heads) * (2 * math.pi / heads)
+        # Computed on the CPU, also for a sketch on the meta device, where it would be slow.
+        angle = torch.arange(heads, device="cpu") * (2 * math.pi / heads)
         direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
         direction = direction / direction.abs().amax(dim=-1, keepdim=True)
-        reach = direction[:, None, None] * torch.arange(1, points + 1)[:, None]
+        reach = direction[:, None, None] * torch.arange(1, points + 1, device="cpu")[:, None]
         with torch.no_grad():
             self.offsets.bias.copy_(reach.expand(heads, levels, points, 2).flatten())
         for parameter in (self.offsets.weight, self.weights.weight, self.weights.bias):
