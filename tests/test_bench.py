@@ -160,6 +160,31 @@ def test_all_steps_together_equal_predict(predictor: Predictor) -> None:
     assert torch.equal(whole.masks, found.masks)
 
 
+@pytest.mark.parametrize("ellipses", [False, True])
+def test_masks_that_are_timed_alone_are_those_of_all_steps(
+    ellipses: bool, predictor: Predictor
+) -> None:
+    config = predictor.model.config
+    decoder = replace(config.object_decoder, box_masks=ellipses)
+    timed = Predictor(build_glee(replace(config, object_decoder=decoder)).eval())
+    stages, picture = Stages(timed, 5), np.zeros((64, 96, 3), dtype=np.uint8)
+    vocabulary = timed.vocabulary(["cat", "dog"])
+    pixels = stages.preprocess(picture)
+    features = stages.encode(pixels)
+
+    found = stages.make_masks(
+        stages.finest_level(features, vocabulary),
+        features,
+        stages.detect(features, vocabulary, masks=False),
+        pixels.geometry,
+    )
+
+    whole = stages.whole(picture, vocabulary)
+    assert found.masks is not None
+    assert whole.masks is not None
+    assert torch.equal(found.masks, whole.masks)
+
+
 def test_a_batch_counts_by_the_image() -> None:
     one = Measurement("batch", "4", 4, "image encoder", Timing((2.0,), 0), items=4)
 

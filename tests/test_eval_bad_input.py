@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark_layouts import coco_file, label_map, make_coco, make_odinw, make_saco, write_json
+from benchmark_layouts import (
+    coco_file,
+    label_map,
+    make_clicks,
+    make_coco,
+    make_odinw,
+    make_saco,
+    write_json,
+)
 from glee.evaluation.benchmarks.odinw import ODINW13
 from glee.evaluation.benchmarks.open import open_benchmark
 from glee.evaluation.benchmarks.source import Source, read_entries
@@ -18,7 +26,7 @@ from glee.evaluation.result import EvaluationResult
 from glee.evaluation.runner import Model, predict_units
 from glee.evaluation.scoring import score_predictions, score_run
 from glee.inference.predictor import Predictor
-from video_layouts import make_davis, make_mose, make_mot, make_ytvis21
+from video_layouts import make_davis, make_mose, make_mot, make_ref_davis, make_ytvis21
 
 GOOD = {
     "image_id": 7,
@@ -91,9 +99,33 @@ def test_annotations_of_another_version_are_told(root: Path) -> None:
     result = score_coco(root, GOOD)
 
     assert (
-        "the annotation file has 3 images, that of COCO 2017 val has 5000: another version, whose "
+        "the annotation has 3 images, that of COCO 2017 val has 5000: another version, whose "
         "numbers cannot be compared with published ones"
     ) in result.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "told"),
+    [
+        ("davis", make_davis, "has 2 videos, that of DAVIS 2017 val has 30: another version"),
+        ("mose", make_mose, "has 2 videos, that of MOSE val has 311: another version"),
+        ("mot17", make_mot, "has 2 sequences, that of MOT17 train has 7: another version"),
+        (
+            "ref-davis",
+            make_ref_davis,
+            "has 2 videos, that of Ref-DAVIS val has 30: another version",
+        ),
+        ("clicks-davis", make_clicks, "has 2 pictures, that of DAVIS' 345 frames has 345: another"),
+    ],
+)
+def test_folders_of_another_version_are_told(
+    name: str, make: Callable[[Path], None], told: str, tmp_path: Path
+) -> None:
+    make(tmp_path)
+
+    (note,) = open_benchmark(name, Source(root=tmp_path)).notes
+
+    assert told in note
 
 
 @pytest.mark.parametrize(

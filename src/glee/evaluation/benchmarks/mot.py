@@ -12,7 +12,7 @@ import numpy as np
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.benchmarks.detection import percent
-from glee.evaluation.benchmarks.source import Source
+from glee.evaluation.benchmarks.source import Source, other_version
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.mot import (
     MOT17_DISTRACTORS,
@@ -35,6 +35,9 @@ DETECTOR = "-FRCNN"
 """MOT17 has every sequence three times, for three public detectors; one of them is enough."""
 
 DATA_SETS = {"mot17": ("MOT17", MOT17_DISTRACTORS), "mot20": ("MOT20", MOT20_DISTRACTORS)}
+SEQUENCES = {"mot17": 7, "mot20": 4}
+"""Of the training sets."""
+
 NAMES = tuple(DATA_SETS)
 
 
@@ -83,6 +86,9 @@ def mot(source: Source, name: str) -> Benchmark:
         score=partial(_score, sequences, distractors),
         read=_read,
         image=lambda key: sequences[str(key)].frames[0],
+        notes=other_version(
+            f"{folder} train", {"sequences": sequences}, {"sequences": SEQUENCES[name]}
+        ),
     )
 
 

@@ -153,12 +153,13 @@ def restrict(data: Json, keys: Sequence[Id], units: str, key: str) -> Json:
 
 
 def other_version(name: str, data: Json, expected: Mapping[str, int]) -> tuple[str, ...]:
-    """Return in words where the counts of an annotation file are not those of the official one.
+    """Return in words where the counts of an annotation are not those of the official one.
 
-    expected  how many entries each list has there
+    data      lists by name, of an annotation file or of what was found in folders
+    expected  how many entries each list has officially
     """
     return tuple(
-        f"the annotation file has {len(data[part])} {part}, that of {name} has {count}: another "
+        f"the annotation has {len(data[part])} {part}, that of {name} has {count}: another "
         "version, whose numbers cannot be compared with published ones"
         for part, count in expected.items()
         if len(data[part]) != count
