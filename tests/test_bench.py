@@ -18,6 +18,7 @@ from glee.bench.runner import run_bench
 from glee.bench.stages import Stages
 from glee.bench.timing import Repeat, Timing, measure
 from glee.cli.bench import AXES as OFFERED
+from glee.cli.bench import _say
 from glee.cli.main import main
 from glee.config import ResizeConfig, lite, pro
 from glee.inference.predictor import Predictor
@@ -254,6 +255,12 @@ def test_the_command_writes_numbers_tables_and_curves(
     assert {one["axis"] for one in values["measurements"]} == {"batch"}
     assert (out / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert main([*words, "--out", str(out)]) == 2  # not written over
+
+
+def test_long_times_are_said_in_whole_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
+    _say(Measurement("vocabulary", "5000", 5000, "new names", Timing((114.2,), 0)))
+
+    assert capsys.readouterr().err == "vocabulary 5000: new names 114,200 ms\n"
 
 
 def test_the_command_offers_all_axes() -> None:

@@ -147,10 +147,10 @@ def _classes(rows: Sequence[Row], matched: Mapping[str, Matched]) -> Iterator[st
 
 
 def _objects(matched: Matched) -> dict[Id, int]:
-    """Return how many objects of each category are to be found; none where there is one only."""
+    """Return how many objects of each category are to be found; none where rows are others."""
     annotations = matched.evidence.annotations
     ids = annotations.catalog.category_ids
-    if len(ids) == 1:  # rows may be images, as of expressions
+    if len(ids) == 1 or matched.evidence.pooled:  # rows may be expressions, or data sets
         return {}
     counted = annotations.categories[~annotations.crowd]
     return dict(zip(ids, np.bincount(counted, minlength=len(ids)).tolist(), strict=True))
