@@ -113,7 +113,7 @@ def test_a_file_without_a_part_is_refused(key: str) -> None:
 
 
 def test_cocos_own_file_is_not_taken_for_lvis() -> None:
-    with pytest.raises(ValueError, match="an entry of images has no 'neg_category_ids'"):
+    with pytest.raises(ValueError, match="images, id 7, has no 'neg_category_ids'"):
         read_federation(DATA, read_catalog(DATA), "images")
 
 
@@ -143,3 +143,31 @@ def test_an_omnilabel_answer_needs_a_score() -> None:
 
     with pytest.raises(ValueError, match=r"predictions\[0\] has 0 scores for 1 descriptions"):
         read_omnilabel_predictions([answer], data, read_questions(data))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"area": -9}, r"annotations\[0\] has area -9; give a finite number, at least 0"),
+        ({"iscrowd": "no"}, r"annotations\[0\] has iscrowd 'no'; give 0 or 1"),
+        ({"iscrowd": 0.5}, r"annotations\[0\] has iscrowd 0.5; give 0 or 1"),
+        ({"id": float("nan")}, "an entry of annotations has id nan; give an id"),
+    ],
+)
+def test_annotations_that_would_change_what_counts_are_refused(
+    change: dict[str, Any], message: str
+) -> None:
+    data = {**DATA, "annotations": [TRUE | change]}
+
+    with pytest.raises(ValueError, match=message):
+        read_annotations(data, read_catalog(data), "boxes")
+
+
+def test_crowds_may_be_told_in_words_or_numbers() -> None:
+    told = (0, 1, False, True)
+    objects = [{**TRUE, "id": row, "iscrowd": one} for row, one in enumerate(told)]
+    data = {**DATA, "annotations": [*objects, {**TRUE, "id": 9}]}
+
+    crowd = read_annotations(data, read_catalog(data), "boxes").crowd
+
+    assert crowd.tolist() == [False, True, False, True, False]

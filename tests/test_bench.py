@@ -18,6 +18,7 @@ from glee.bench.runner import run_bench
 from glee.bench.stages import Stages
 from glee.bench.timing import Repeat, Timing, measure
 from glee.cli.bench import AXES as OFFERED
+from glee.cli.bench import _say
 from glee.cli.main import main
 from glee.config import ResizeConfig, lite, pro
 from glee.inference.predictor import Predictor
@@ -160,6 +161,31 @@ def test_all_steps_together_equal_predict(predictor: Predictor) -> None:
     assert torch.equal(whole.masks, found.masks)
 
 
+@pytest.mark.parametrize("ellipses", [False, True])
+def test_masks_that_are_timed_alone_are_those_of_all_steps(
+    ellipses: bool, predictor: Predictor
+) -> None:
+    config = predictor.model.config
+    decoder = replace(config.object_decoder, box_masks=ellipses)
+    timed = Predictor(build_glee(replace(config, object_decoder=decoder)).eval())
+    stages, picture = Stages(timed, 5), np.zeros((64, 96, 3), dtype=np.uint8)
+    vocabulary = timed.vocabulary(["cat", "dog"])
+    pixels = stages.preprocess(picture)
+    features = stages.encode(pixels)
+
+    found = stages.make_masks(
+        stages.finest_level(features, vocabulary),
+        features,
+        stages.detect(features, vocabulary, masks=False),
+        pixels.geometry,
+    )
+
+    whole = stages.whole(picture, vocabulary)
+    assert found.masks is not None
+    assert whole.masks is not None
+    assert torch.equal(found.masks, whole.masks)
+
+
 def test_a_batch_counts_by_the_image() -> None:
     one = Measurement("batch", "4", 4, "image encoder", Timing((2.0,), 0), items=4)
 
@@ -229,6 +255,12 @@ def test_the_command_writes_numbers_tables_and_curves(
     assert {one["axis"] for one in values["measurements"]} == {"batch"}
     assert (out / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert main([*words, "--out", str(out)]) == 2  # not written over
+
+
+def test_long_times_are_said_in_whole_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
+    _say(Measurement("vocabulary", "5000", 5000, "new names", Timing((114.2,), 0)))
+
+    assert capsys.readouterr().err == "vocabulary 5000: new names 114,200 ms\n"
 
 
 def test_the_command_offers_all_axes() -> None:

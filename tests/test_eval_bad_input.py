@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark_layouts import coco_file, label_map, make_coco, write_json
+from benchmark_layouts import (
+    coco_file,
+    label_map,
+    make_clicks,
+    make_coco,
+    make_odinw,
+    make_saco,
+    write_json,
+)
+from glee.evaluation.benchmarks.odinw import ODINW13
 from glee.evaluation.benchmarks.open import open_benchmark
 from glee.evaluation.benchmarks.source import Source, read_entries
 from glee.evaluation.cache import Cache, parse_shard
@@ -17,7 +26,7 @@ from glee.evaluation.result import EvaluationResult
 from glee.evaluation.runner import Model, predict_units
 from glee.evaluation.scoring import score_predictions, score_run
 from glee.inference.predictor import Predictor
-from video_layouts import make_davis, make_mose, make_mot, make_ytvis21
+from video_layouts import make_davis, make_mose, make_mot, make_ref_davis, make_ytvis21
 
 GOOD = {
     "image_id": 7,
@@ -90,9 +99,33 @@ def test_annotations_of_another_version_are_told(root: Path) -> None:
     result = score_coco(root, GOOD)
 
     assert (
-        "the annotation file has 3 images, that of COCO 2017 val has 5000: another version, whose "
+        "the annotation has 3 images, that of COCO 2017 val has 5000: another version, whose "
         "numbers cannot be compared with published ones"
     ) in result.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "told"),
+    [
+        ("davis", make_davis, "has 2 videos, that of DAVIS 2017 val has 30: another version"),
+        ("mose", make_mose, "has 2 videos, that of MOSE val has 311: another version"),
+        ("mot17", make_mot, "has 2 sequences, that of MOT17 train has 7: another version"),
+        (
+            "ref-davis",
+            make_ref_davis,
+            "has 2 videos, that of Ref-DAVIS val has 30: another version",
+        ),
+        ("clicks-davis", make_clicks, "has 2 pictures, that of DAVIS' 345 frames has 345: another"),
+    ],
+)
+def test_folders_of_another_version_are_told(
+    name: str, make: Callable[[Path], None], told: str, tmp_path: Path
+) -> None:
+    make(tmp_path)
+
+    (note,) = open_benchmark(name, Source(root=tmp_path)).notes
+
+    assert told in note
 
 
 @pytest.mark.parametrize(
@@ -114,7 +147,7 @@ def test_annotations_of_another_benchmark_are_refused(
 def test_coco_annotations_are_not_taken_for_those_of_lvis(root: Path) -> None:
     write_json(root / "lvis/lvis_v1_val.json", coco_file({1: "person"}))
 
-    with pytest.raises(ValueError, match="an image has no 'coco_url', only id, file_name"):
+    with pytest.raises(ValueError, match=r"images\[0\] has no 'coco_url', only id, file_name"):
         open_benchmark("lvis", Source(root=root))
 
 
@@ -281,3 +314,54 @@ def test_results_that_are_no_objects_are_named(tmp_path: Path, text: str) -> Non
 
     with pytest.raises(ValueError, match=r"entry 0 of .*results\.json' is .*, not an object"):
         list(read_entries(path))
+
+
+def test_a_file_without_any_annotated_object_is_told(root: Path) -> None:
+    path = root / "coco/annotations/instances_val2017.json"
+    write_json(path, {**json.loads(path.read_text()), "annotations": []})
+
+    result = score_coco(root, GOOD)
+
+    assert np.isnan(result.metric("box AP").value)
+    assert "box: no object is annotated" in result.notes
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "message"),
+    [
+        ("images", 5, r"images\[0\] is 5, not an object"),
+        ("images", {"height": 4, "width": 4}, r"images\[0\] has no 'id'"),
+        ("images", {"id": "a", "file_name": "a.jpg"}, "has images with numbers and texts as ids"),
+        ("images", {"id": 1, "file_name": None}, r"images\[0\] has file_name None; give a text"),
+        ("categories", {"id": {}}, r"categories\[0\] has id \{\}; give an id"),
+        ("annotations", None, r"annotations\[0\] is None, not an object"),
+    ],
+)
+def test_damaged_annotation_files_are_named_with_the_entry(
+    part: str, entry: Any, message: str, root: Path
+) -> None:
+    path = root / "coco/annotations/instances_val2017.json"
+    data = json.loads(path.read_text())
+    write_json(path, {**data, part: [entry, *data[part]]})
+
+    with pytest.raises(ValueError, match=rf"val2017\.json: {message}"):
+        open_benchmark("coco", Source(root=root))
+
+
+def test_a_data_set_without_images_is_not_left_out_of_the_mean(tmp_path: Path) -> None:
+    make_odinw(tmp_path)
+    path = tmp_path / "odinw/dataset" / ODINW13["Raccoon"]
+    write_json(path, {**json.loads(path.read_text()), "images": []})
+
+    with pytest.raises(ValueError, match="has no images; data set Raccoon needs at least one"):
+        open_benchmark("odinw13", Source(root=tmp_path))
+
+
+def test_annotators_of_other_queries_are_refused(tmp_path: Path) -> None:
+    make_saco(tmp_path)
+    path = tmp_path / "saco/annotations/gold_crowded_merged_b_release_test.json"
+    data = json.loads(path.read_text())
+    write_json(path, {**data, "images": data["images"][:2]})
+
+    with pytest.raises(ValueError, match=r"b_release_test\.json has 2 images, .* the same"):
+        open_benchmark("saco-crowded", Source(root=tmp_path))

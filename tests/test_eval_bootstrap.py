@@ -250,12 +250,17 @@ def test_damaged_samples_are_refused(content: bytes, tmp_path: Path) -> None:
 
 
 def write_run(
-    folder: Path, outcome: list[int], *, benchmark: str = "coco", scoring: str = "pair"
+    folder: Path,
+    outcome: list[int],
+    *,
+    benchmark: str = "coco",
+    scoring: str = "pair",
+    model: str = "",
 ) -> Path:
     folder.mkdir()
     result = EvaluationResult(
         benchmark=benchmark,
-        model=folder.name,
+        model=model or folder.name,
         settings={"scoring": scoring},
         counts=Counts(units=3, unit="images", predictions=3, missing=0, faults=0),
     )
@@ -277,6 +282,24 @@ def test_runs_are_compared_by_what_they_have_stored(tmp_path: Path) -> None:
     assert "+66.34" in found.to_text()
     write_comparison(found, tmp_path / "comparison.json")
     assert found.to_json()["tables"]["box"][0]["name"] == "AP"
+
+
+def test_runs_of_the_same_model_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name, [HIT, MISS, HIT], model="nano") for name in "ab"]
+
+    found = compare_runs(folders[0], folders[1], FEW)
+
+    assert (found.first, found.second) == (str(folders[0]), str(folders[1]))
+
+
+def test_means_over_expressions_are_not_said_to_be_of_images(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name, [HIT, MISS, HIT], benchmark="davis") for name in "ab"]
+    for folder in folders:
+        save_sample(shares([0.5, 1, 0]), sample_path(folder, "box"))
+
+    text = compare_runs(folders[0], folders[1], FEW).to_text()
+
+    assert text.startswith("davis: 3 expressions or objects, drawn")
 
 
 def test_runs_of_other_benchmarks_are_refused(tmp_path: Path) -> None:

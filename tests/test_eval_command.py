@@ -9,7 +9,8 @@ import glee
 from benchmark_layouts import make_coco, write_json
 from glee.cli.main import main
 from glee.evaluation.benchmarks.open import NAMES
-from glee.evaluation.paper import PAPER, beside_paper
+from glee.evaluation.paper import PAPER, SPREADS, beside_paper
+from glee.evaluation.paper_few_shot import MODELS as FEW_SHOT_MODELS
 from glee.evaluation.result import Counts, EvaluationResult, Metric
 from glee.evaluation.table import format_result
 from glee.inference.predictor import Predictor
@@ -152,11 +153,51 @@ def test_the_papers_numbers_stand_beside_those_of_the_same_model_only() -> None:
 
 
 def test_the_papers_averages_are_those_of_its_parts() -> None:
-    # Table 3: the average over 13 data sets, as printed to one digit.
-    for model in ("lite", "plus", "pro", "lite-scaleup", "plus-scaleup", "pro-scaleup"):
+    # Tables 3 and 10: the average over 13 data sets, as printed to one digit.
+    zero_shot = ("lite", "plus", "pro", "lite-scaleup", "plus-scaleup", "pro-scaleup")
+    for model in (*zero_shot, *FEW_SHOT_MODELS):
         parts = [table[model] for name, table in PAPER["odinw13"].items() if name != "average AP"]
         assert len(parts) == 13
         assert sum(parts) / 13 == pytest.approx(PAPER["odinw13"]["average AP"][model], abs=0.06)
+
+
+def test_few_shot_numbers_of_the_paper_come_with_their_deviation() -> None:
+    metrics = (Metric(name="average AP", value=50.0, spread=1.0),)
+
+    (five,) = beside_paper(metrics, "odinw13", "lite-5-shot")
+    (every,) = beside_paper(metrics, "odinw13", "lite-all-shots")
+
+    assert (five.paper, five.paper_spread, five.difference) == (55.0, 3.7, -5.0)
+    assert (every.paper, every.paper_spread) == (64.9, None)
+
+
+def test_the_papers_numbers_of_a_model_that_is_named_stand_beside(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(data / "results.json", [])
+    words = ["eval", "coco", "--data", str(data), "--predictions", str(data / "results.json")]
+
+    assert main([*words, "--paper", "plus"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "box AP    0.0   60.4       -60.4" in printed
+    assert "note: the paper's numbers are those of plus" in printed
+    assert "3 images without any" in printed
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "message"),
+    [
+        ("coco", "reports no number of 'lite-5-shot' for coco, only of lite, plus, pro"),
+        ("mot17", "the paper reports no number for mot17"),
+    ],
+)
+def test_numbers_that_the_paper_does_not_have_are_refused(
+    benchmark: str, message: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", benchmark, "--data", str(data), "--paper", "lite-5-shot"]) == 2
+
+    assert message in capsys.readouterr().err
 
 
 DOCS = (Path(__file__).parent.parent / "docs/evaluation.md").read_text()
@@ -172,4 +213,6 @@ def test_the_documented_numbers_are_those_that_are_printed(benchmark: str) -> No
     assert benchmark in NAMES
     for metric, models in PAPER[benchmark].items():
         for model, value in models.items():
-            assert f" {value:.1f}" in DOCS, f"{benchmark} {metric} of {model}"
+            spread = SPREADS.get(benchmark, {}).get(metric, {}).get(model)
+            words = f" {value:.1f}" + ("" if spread is None else f" ± {spread:.1f} ")
+            assert words in DOCS, f"{benchmark} {metric} of {model}"

@@ -9,11 +9,14 @@ import pytest
 from benchmark_layouts import IMAGE_LAYOUTS, write_json
 from eval_cases_detection import read_images
 from glee.cli.main import main
+from glee.evaluation.average_precision import HIT
+from glee.evaluation.benchmarks.odinw import ODINW13
 from glee.evaluation.benchmarks.open import open_benchmark
 from glee.evaluation.benchmarks.source import Source
 from glee.evaluation.details import sample_rows, write_details
 from glee.evaluation.evidence import Evidence, class_agnostic_evidence, federated_evidence
 from glee.evaluation.federated import read_federation
+from glee.evaluation.pooling import DataSet, pool_boxes
 from glee.evaluation.resampling import PrecisionSample, sample_precision
 from glee.evaluation.result import EvaluationResult, Row
 from glee.evaluation.sample_file import load_sample, sample_path, stored_tables
@@ -107,6 +110,42 @@ def test_expressions_are_drawn_by_themselves_and_named_in_the_report(
     assert sample.resample(ones)["mean IoU"][0] == pytest.approx(result.values["mask"]["mIoU"])
     worst = next(row for row in result.classes if row.values["IoU"] == 0)
     assert f"image {worst.id}, {worst.name}: 0 found" in (out / "report.html").read_text()
+
+
+def test_data_sets_of_odinw_are_shown_together(tmp_path: Path) -> None:
+    IMAGE_LAYOUTS["odinw13"](tmp_path)
+    raccoon = json.loads((tmp_path / "odinw/dataset" / ODINW13["Raccoon"]).read_text())
+    found = [one | {"score": 0.9} for one in raccoon["annotations"]]
+    write_json(tmp_path / "found/Raccoon.json", found)
+    benchmark = open_benchmark("odinw13", Source(root=tmp_path))
+
+    result = score_predictions(benchmark, tmp_path / "found", tmp_path / "out", report=True)
+
+    page = (tmp_path / "out/report.html").read_text()
+    assert "26 annotated objects, 2 predictions" in page
+    assert "The worst 12 images" in page  # those of all data sets but one
+    assert "image PascalVOC/8: 0 found, 2 missed, 0 false" in page
+    # The mean over data sets would not follow from what all categories come to.
+    assert result.metric("average AP").value == pytest.approx(100 / 13)
+    assert stored_tables(tmp_path / "out") == []
+
+
+def test_pooled_categories_keep_their_names_apart() -> None:
+    case = GOLDEN / "coco/detection_s1"
+    objects = read_images(case / "gt.json", case / "pred.json", "boxes")
+    ids = objects[0].catalog.category_ids
+    part = DataSet(annotations=objects[0], predictions=objects[1], names=dict.fromkeys(ids, "o"))
+
+    pooled = pool_boxes({"b": part, "a": part})
+
+    catalog = pooled.annotations.catalog
+    assert catalog.category_ids[0] == f"a: o ({min(ids, key=str)})"
+    assert len(catalog.category_ids) == 2 * len(ids)
+    assert len(pooled.predictions) == 2 * len(objects[1])
+    # Nothing of one data set is matched with the other.
+    alone = Evidence(annotations=objects[0], predictions=objects[1])
+    hits = [(one.match().outcomes == HIT).sum() for one in (alone, pooled)]
+    assert hits[1] == 2 * hits[0] > 0
 
 
 def test_objects_without_a_number_are_left_out_of_a_mean() -> None:

@@ -241,7 +241,26 @@ def test_a_page_tells_our_number_the_papers_and_the_difference(matched: Matched)
     assert "<td>box AP</td><td>51.2</td><td>55.0</td><td>-3.8</td>" in page
     assert "<td>box, small</td><td>12.5</td>" in page
     assert "shortest is 480, in the paper&#x27;s protocol 800" in page
-    assert page.index("<td>dog</td><td>25.0</td>") < page.index("<td>75.0</td>")  # lowest first
+    assert page.index("<td>dog</td><td>1</td><td>25.0</td>") < page.index(
+        "<td>75.0</td>"
+    )  # lowest first
+
+
+def test_a_page_counts_objects_and_leaves_out_classes_without_any(matched: Matched) -> None:
+    told = result()
+    empty = Row(table="box", id=3, name="okapi", values={"AP": float("nan")})
+
+    page = build_page(replace(told, classes=(*told.classes, empty)), {"box": matched})
+
+    assert "2 rows, the lowest first; 1 without objects" in page
+    assert "okapi" not in page
+    assert "<td>dog</td><td>1</td><td>25.0</td>" in page
+
+
+def test_a_model_that_the_paper_does_not_have_gets_no_empty_columns(matched: Matched) -> None:
+    told = replace(result(), metrics=(Metric(name="box AP", value=51.25),))
+
+    assert "<tr><td>box AP</td><td>51.2</td></tr>" in build_page(told, {"box": matched})
 
 
 def test_the_worst_images_are_drawn_in_pairs(matched: Matched, tmp_path: Path) -> None:
@@ -299,6 +318,17 @@ def test_a_curve_is_broken_where_there_is_no_number() -> None:
     (path,) = re.findall(r' d="([^"]+)"', chart)
     assert path.count("M") == 2
     assert "nan" not in chart
+
+
+def test_names_of_curves_do_not_run_into_each_other() -> None:
+    names = ("0.5 to 0.95", "0.5", "0.75")
+
+    chart = line_chart([Line(name, []) for name in names], "x", "y")
+
+    places = [float(one) for one in re.findall(r'text-anchor="start" x="([0-9.]+)"', chart)]
+    starts = [float(one) for one in re.findall(r'class="line s0" x1="([0-9.]+)"', chart)]
+    for name, place, following in zip(names, places, starts[1:], strict=False):  # the last has none
+        assert place + 6 * len(name) < following
 
 
 def test_bars_are_as_high_as_their_share_of_the_largest() -> None:

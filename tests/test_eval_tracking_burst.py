@@ -132,7 +132,7 @@ def test_wrong_predictions_are_errors() -> None:
 
     with pytest.raises(ValueError, match="predictions have video 'X/b', which the annotations"):
         score(truth, file({1: AIRPLANE}, {1: box(0)}, name="b"))
-    with pytest.raises(ValueError, match=r"X/a, frame 0, track 1 has category 1231; TAO's"):
+    with pytest.raises(ValueError, match=r"X/a, track 1 has category 1231; TAO's"):
         score(truth, file({1: 1231}, {1: box(0)}))
     with pytest.raises(ValueError, match="compare must be 'boxes' or 'masks', got 'tubes'"):
         score(truth, truth, compare="tubes")

@@ -238,6 +238,89 @@ def test_wrong_sequences_of_burst_are_named(
         score("burst", make_burst, {"split": "val", "sequences": [sequence(**change)]})
 
 
+def test_videos_and_categories_of_burst_that_cannot_count_are_told(score: Score) -> None:
+    result = score("burst", make_burst, [sequence(track_category_ids={"1": 999})])
+
+    assert "1 of 2 videos have no predictions: nothing found there" in result.notes
+    assert (
+        "1 predicted tracks are of categories that the annotation file does not have: not counted"
+    ) in result.notes
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("neg_category_ids", None, "videos, id 0, has neg_category_ids None; give a list"),
+        ("neg_category_ids", ["x"], "videos, id 0, has neg_category_ids 'x'; give a whole number"),
+        ("not_exhaustive_category_ids", 4, "videos, id 0, has not_exhaustive_category_ids 4; give"),
+    ],
+)
+def test_lists_that_tell_what_was_verified_are_read_or_refused(
+    key: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    make_tao(tmp_path)
+    path = tmp_path / "TAO/annotations/validation.json"
+    data = json.loads(path.read_text())
+    data["videos"][0][key] = value
+    write_json(path, data)
+    write_json(tmp_path / "results.json", [])
+
+    with pytest.raises(ValueError, match=rf"validation\.json: {message}"):
+        score_predictions(
+            open_benchmark("tao", Source(root=tmp_path)), tmp_path / "results.json", None
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"track_id": 1e30}, r"annotations\[0\] has track_id 1e\+30; give a whole number"),
+        ({"category_id": "x"}, r"annotations\[0\] has category_id 'x', which is not among"),
+        ({"bbox": [1, 2, -3, 4]}, r"annotations\[0\] has bbox .*, of negative size"),
+        ({"id": 2}, "annotations have id 2 twice"),
+    ],
+)
+def test_damaged_tracks_of_the_annotations_are_named(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    make_tao(tmp_path)
+    path = tmp_path / "TAO/annotations/validation.json"
+    data = json.loads(path.read_text())
+    data["annotations"][0] |= change
+    write_json(path, data)
+    write_json(tmp_path / "results.json", [])
+
+    with pytest.raises(ValueError, match=rf"validation\.json: {message}"):
+        score_predictions(
+            open_benchmark("tao", Source(root=tmp_path)), tmp_path / "results.json", None
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_id": 99}, r"annotations\[0\] has image_id 99, which is not among"),
+        ({"description_ids": [99]}, r"annotations\[0\] has description_id 99, which is not among"),
+        ({"description_ids": "3"}, r"annotations\[0\] has description_ids '3'; give a list"),
+        ({"id": 2}, "annotations have id 2 twice"),
+    ],
+)
+def test_boxes_that_describe_nothing_are_not_passed_over(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    make_omnilabel(tmp_path)
+    path = tmp_path / "omnilabel/dataset_all_val_v0.1.3.json"
+    data = json.loads(path.read_text())
+    data["annotations"][0] |= change
+    write_json(path, data)
+    write_json(tmp_path / "results.json", [])
+
+    with pytest.raises(ValueError, match=message):
+        score_predictions(
+            open_benchmark("omnilabel", Source(root=tmp_path)), tmp_path / "results.json", None
+        )
+
+
 def test_frames_that_are_missing_are_told(score: Score) -> None:
     first = {
         "annotated_image_paths": FRAME_NAMES[:1],

@@ -117,4 +117,7 @@ def _plan(predictor: "Predictor", options: argparse.Namespace) -> "BenchPlan":
 
 
 def _say(one: "Measurement") -> None:
-    print(f"{one.axis} {one.label}: {one.stage} {one.median:.3g} ms", file=sys.stderr, flush=True)
+    from glee.bench.report import in_milliseconds  # noqa: PLC0415
+
+    words = f"{one.axis} {one.label}: {one.stage} {in_milliseconds(one.median)} ms"
+    print(words, file=sys.stderr, flush=True)

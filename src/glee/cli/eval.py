@@ -65,6 +65,12 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         "for runs with other shots or seeds: mean and standard deviation",
     )
     parser.add_argument(
+        "--paper",
+        metavar="NAME",
+        help="print the paper's numbers of this model beside, such as lite or lite-5-shot (those "
+        "of --model)",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -88,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
         require_benchmark,
     )
     from glee.evaluation.benchmarks.source import Source  # noqa: PLC0415
+    from glee.evaluation.paper import require_reported  # noqa: PLC0415
 
     if options.benchmark == "list":
         print("\n".join(NAMES))
@@ -102,6 +109,8 @@ def run(options: argparse.Namespace) -> int:
         switches=_read_switches(options.set),
         needs_images=options.predictions is None,
     )
+    if options.paper is not None:
+        require_reported(options.benchmark, options.paper)
     benchmark = open_benchmark(options.benchmark, source)
     if options.predictions is not None:
         return _show(_score(benchmark, options), options)
@@ -114,11 +123,18 @@ def _score(benchmark: "Benchmark", options: argparse.Namespace) -> "EvaluationRe
     from glee.evaluation.scoring import score_predictions  # noqa: PLC0415
 
     if len(options.predictions) > 1:
-        return score_repeats(benchmark, options.predictions, options.out, limit=options.limit)
+        return score_repeats(
+            benchmark,
+            options.predictions,
+            options.out,
+            paper=options.paper,
+            limit=options.limit,
+        )
     return score_predictions(
         benchmark,
         options.predictions[0],
         options.out,
+        paper=options.paper,
         limit=options.limit,
         report=not options.no_report,
     )
@@ -157,6 +173,7 @@ def _predict(benchmark: "Benchmark", options: argparse.Namespace) -> int:
         benchmark,
         out,
         model=options.model,
+        paper=options.paper,
         limit=options.limit,
         seconds=seconds,
         report=not options.no_report,

@@ -1,6 +1,6 @@
 """BURST's JSON: tracks of masks in annotated frames, of ground truth and of predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -155,7 +155,7 @@ def _check_frames(videos: Sequence[BurstVideo], truth: Mapping[str, BurstVideo])
 
 
 def tell_frames(data: Json, truth: Sequence[BurstVideo]) -> tuple[str, ...]:
-    """Return in words which predicted frames do not count, and which annotated ones are missing.
+    """Return in words what of predictions does not count, and what of them is missing.
 
     data  predictions that `read_burst_predictions` has read
     """
@@ -163,15 +163,36 @@ def tell_frames(data: Json, truth: Sequence[BurstVideo]) -> tuple[str, ...]:
     beyond = missing = 0
     for sequence in data["sequences"]:
         frames = set(sequence["annotated_image_paths"])
-        annotated = true[f"{sequence['dataset']}/{sequence['seq_name']}"]
+        annotated = true.pop(f"{sequence['dataset']}/{sequence['seq_name']}")
         beyond += len(frames - annotated)
         missing += len(annotated - frames)
     notes = []
+    if true:
+        notes.append(f"{len(true)} of {len(truth)} videos have no predictions: nothing found there")
     if beyond:
         notes.append(f"{beyond} predicted frames are not annotated: passed over")
     if missing:
         notes.append(f"{missing} annotated frames of predicted videos are missing: nothing there")
     return tuple(notes)
+
+
+def tell_categories(data: Json, categories: Iterable[int]) -> tuple[str, ...]:
+    """Return in words how many predicted tracks are of categories that cannot count.
+
+    categories  what the annotation file defines
+    """
+    known = {MERGED.get(one, one) for one in categories}
+    other = sum(
+        MERGED.get(one, one) not in known
+        for sequence in data["sequences"]
+        for one in sequence["track_category_ids"].values()
+    )
+    if not other:
+        return ()
+    return (
+        f"{other} predicted tracks are of categories that the annotation file does not have: "
+        "not counted",
+    )
 
 
 def _read_video(sequence: Json, where: str, *, is_truth: bool) -> BurstVideo:
@@ -188,6 +209,8 @@ def _read_video(sequence: Json, where: str, *, is_truth: bool) -> BurstVideo:
             "one for each frame",
         )
     categories = mapped(sequence, "track_category_ids", where)
+    for track in categories:
+        _category(categories, track, f"{where}, track {shown(track)}")
     size = np.array([whole(sequence, one, where, least=0) for one in ("height", "width")], np.int64)
     frames = [
         _read_frame(segmentations, row, categories, size, where) for row in range(len(images))

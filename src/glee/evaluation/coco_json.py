@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from glee.evaluation.arrays import Id, IntArray
+from glee.evaluation.arrays import BoolArray, Id, IntArray
 from glee.evaluation.mask_json import read_mask, require_filled
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.records import (
     Json,
     RecordError,
+    flag,
     identity,
     listed,
     number,
@@ -88,7 +89,9 @@ def read_annotations(data: Json, catalog: Catalog, kind: Kind) -> Annotations:
     annotations = listed(data, "annotations", "the annotation file")
     require_unique(annotations, "annotations")
     units, categories = read_places(annotations, catalog, "annotations", "image_id")
-    areas = [number(one, "area", f"annotations[{row}]") for row, one in enumerate(annotations)]
+    areas = [
+        number(one, "area", f"annotations[{row}]", least=0) for row, one in enumerate(annotations)
+    ]
     gathered = _Gathered(catalog, "annotations")
     for row, (one, unit) in enumerate(zip(annotations, units.tolist(), strict=True)):
         gathered.add_region(one, unit, kind, f"annotations[{row}]")
@@ -97,7 +100,7 @@ def read_annotations(data: Json, catalog: Catalog, kind: Kind) -> Annotations:
         units=units,
         categories=categories,
         areas=np.array(areas, np.float64),
-        crowd=np.array([bool(one.get("iscrowd", 0)) for one in annotations], dtype=np.bool_),
+        crowd=read_crowds(annotations),
         regions=gathered.regions(kind, units),
     )
 
@@ -201,11 +204,22 @@ def read_places(
     return columns[0], columns[1]
 
 
+def read_crowds(annotations: Sequence[Json]) -> BoolArray:
+    """Return which annotations [G] stand for many objects; those that do not say stand for one."""
+    return np.array(
+        [
+            "iscrowd" in one and flag(one, "iscrowd", f"annotations[{row}]")
+            for row, one in enumerate(annotations)
+        ],
+        dtype=np.bool_,
+    )
+
+
 def require_unique(entries: Iterable[Json], name: str) -> None:
     """Raise RecordError if an id is missing or occurs twice."""
     seen: set[Id] = set()
     for one in entries:
         entry_id = identity(one, "id", f"an entry of {name}")
         if entry_id in seen:
-            raise ValueError(f"{name} have id {entry_id!r} twice; give each its own id")
+            raise RecordError(name, f"have id {entry_id!r} twice; give each its own id")
         seen.add(entry_id)

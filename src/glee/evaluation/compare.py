@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glee.evaluation.bootstrap import Difference, Drawing, Interval, compare_samples
+from glee.evaluation.resampling import ShareSample
 from glee.evaluation.result import EvaluationResult, read_result, without_nan
 from glee.evaluation.sample_file import load_sample, sample_path, stored_tables
 from glee.files import replacing
@@ -19,10 +20,11 @@ class Comparison:
     """Two runs of one benchmark, score by score.
 
     benchmark  its name
-    first      the model of the first run
-    second     the model of the second run
+    first      the model of the first run, its folder if the second has the same model
+    second     the same of the second run
     drawing    how images were drawn
-    units      how many images there are to draw from
+    units      how many there are to draw from
+    unit       what is drawn, in the plural
     tables     differences by table, such as "box"
     notes      where the runs differ beside their models
     """
@@ -32,6 +34,7 @@ class Comparison:
     second: str
     drawing: Drawing
     units: int
+    unit: str
     tables: Mapping[str, Sequence[Difference]]
     notes: tuple[str, ...] = ()
 
@@ -53,8 +56,8 @@ class Comparison:
             rows += [_row(table, one) for one in differences]
         widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
         lines = [
-            f"{self.benchmark}: {self.units} images, drawn {self.drawing.replicates} times with "
-            f"seed {self.drawing.seed}"
+            f"{self.benchmark}: {self.units} {self.unit}, drawn {self.drawing.replicates} times "
+            f"with seed {self.drawing.seed}"
         ]
         for row in rows:
             cells = zip(row[1:], widths[1:], strict=True)
@@ -83,17 +86,23 @@ def compare_runs(first: Path, second: Path, drawing: Drawing | None = None) -> C
             f"{first} and {second} were scored with other annotation files; compare runs that were "
             "scored with the same"
         )
-    tables, units = {}, 0
+    tables, units, unit = {}, 0, "images"
     for table in _shared_tables(first, second):
         samples = [load_sample(sample_path(folder, table)) for folder in (first, second)]
         units = len(samples[0].unit_ids)
+        if isinstance(samples[0], ShareSample):
+            unit = "expressions or objects"
         tables[table] = compare_samples(samples[0], samples[1], drawing)
+    names = [one.model for one in results]
+    if names[0] == names[1]:
+        names = [str(first), str(second)]
     return Comparison(
         benchmark=results[0].benchmark,
-        first=results[0].model,
-        second=results[1].model,
+        first=names[0],
+        second=names[1],
         drawing=drawing,
         units=units,
+        unit=unit,
         tables=tables,
         notes=_notes(*results),
     )

@@ -11,7 +11,7 @@ from glee.evaluation.average_precision import THRESHOLDS
 from glee.evaluation.coco_json import sorted_by_id
 from glee.evaluation.objects import Annotations, Predictions, describe
 from glee.evaluation.overlaps import compute_overlaps
-from glee.evaluation.records import part
+from glee.evaluation.records import flag
 from glee.evaluation.scores import Scores
 from glee.evaluation.track_matching import assign
 
@@ -80,7 +80,7 @@ def concept_f1_scores(
 def read_exhaustive(data: Mapping[str, Any]) -> BoolArray:
     """Read, by rising image id, whether all objects that a phrase names are annotated."""
     images = sorted_by_id(data, "images")
-    return np.array([bool(part(one, "is_instance_exhaustive", "an image")) for one in images])
+    return np.array([flag(one, "is_instance_exhaustive", f"image {one['id']!r}") for one in images])
 
 
 def _count(annotations: Annotations, predictions: Predictions) -> QueryCounts:

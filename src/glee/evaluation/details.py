@@ -58,6 +58,8 @@ def _samples(
     samples: dict[str, PrecisionSample | ShareSample] = {}
     for table, values in result.values.items():
         own = [row for row in result.classes if row.table == table]
+        if table in matched and matched[table].evidence.pooled:
+            continue  # the mean over data sets does not follow from that over all categories
         if "AP" in values and table in matched:
             samples[table] = sample_precision(matched[table], keys)
         elif own and set(MEANS) & set(own[0].values):

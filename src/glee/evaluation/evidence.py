@@ -26,12 +26,14 @@ class Evidence:
     predictions     what counts of the predictions
     excused         [N] bool, predictions that do not count if they find nothing; None for none
     max_detections  how many of the surest of an image and category count; None for all
+    pooled          whether it is that of several data sets, whose score is the mean over these
     """
 
     annotations: Annotations
     predictions: Predictions
     excused: BoolArray | None = None
     max_detections: int | None = 100
+    pooled: bool = False
 
     def matched(self) -> "Matched":
         """Return the same with what became of the predictions."""
@@ -55,11 +57,11 @@ class Evidence:
         kept = np.zeros(len(self.annotations.catalog.unit_ids), dtype=np.bool_)
         kept[unit_rows(self.annotations, keys)] = True
         rows = np.flatnonzero(kept[self.predictions.units])
-        return Evidence(
+        return replace(
+            self,
             annotations=self.annotations.take(np.flatnonzero(kept[self.annotations.units])),
             predictions=self.predictions.take(rows),
             excused=None if self.excused is None else self.excused[rows],
-            max_detections=self.max_detections,
         )
 
 

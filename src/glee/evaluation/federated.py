@@ -8,7 +8,7 @@ import numpy as np
 
 from glee.evaluation.arrays import BoolArray, IntArray
 from glee.evaluation.objects import Annotations, Catalog, Predictions
-from glee.evaluation.records import part, rows_by_id
+from glee.evaluation.records import listed, rows_by_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +38,13 @@ def read_federation(data: Mapping[str, Any], catalog: Catalog, units: str) -> Fe
     rows, columns = rows_by_id(catalog.unit_ids), rows_by_id(catalog.category_ids)
     pairs: list[IntArray] = []
     for key in ("neg_category_ids", "not_exhaustive_category_ids"):
-        listed = [
+        named = [
             (rows[unit["id"]], columns[category])
-            for unit in part(data, units, "the annotation file")
-            for category in part(unit, key, f"an entry of {units}")
+            for unit in listed(data, units, "the annotation file")
+            for category in listed(unit, key, f"{units}, id {unit['id']!r},")
             if category in columns
         ]
-        pairs.append(np.array(listed, dtype=np.int64).reshape(-1, 2))
+        pairs.append(np.array(named, dtype=np.int64).reshape(-1, 2))
     return Federation(absent=pairs[0], incomplete=pairs[1])
 
 

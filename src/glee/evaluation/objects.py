@@ -171,6 +171,8 @@ def describe(annotations: Annotations, predictions: Predictions, unit: str) -> t
     unit  what the catalog's units are, in the plural: "images" or "videos"
     """
     notes = list(predictions.notes)
+    if not len(annotations):
+        notes.append("no object is annotated")
     annotated = np.unique(annotations.units)
     silent = int((~np.isin(annotated, predictions.units)).sum())
     if silent:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from glee.evaluation.coco_json import require_unique, sorted_by_id
+from glee.evaluation.arrays import Id
+from glee.evaluation.coco_json import read_crowds, require_unique, sorted_by_id
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.omnilabel import QUESTION_KINDS, Questions, question_kind
 from glee.evaluation.records import (
@@ -65,16 +66,24 @@ def read_omnilabel_annotations(data: Json, questions: Questions) -> Annotations:
     """Read the annotated boxes, each once for every description that it answers to.
 
     Descriptions that are not asked for in the image are passed over, as officially.
-    Raises ValueError for boxes of negative size and parts that are missing.
+    Raises ValueError for ids that occur twice or that the file does not define, boxes of negative
+    size and parts that are missing.
     """
     units, kinds, boxes, crowd = [], [], [], []
-    for number, one in enumerate(listed(data, "annotations", "the annotation file")):
-        for description in one["description_ids"]:
+    annotations = listed(data, "annotations", "the annotation file")
+    require_unique(annotations, "annotations")
+    crowds, known = read_crowds(annotations).tolist(), _known(data)
+    for number, one in enumerate(annotations):
+        where = f"annotations[{number}]"
+        row_of(one, "image_id", known["image_id"], where)
+        for description in listed(one, "description_ids", where):
+            answer = {"description_id": description}
+            row_of(answer, "description_id", known["description_id"], where)
             if (question := questions.rows.get((one["image_id"], description))) is not None:
                 units.append(question[0])
                 kinds.append(question[1])
-                boxes.append(read_box(one, f"annotations[{number}]"))
-                crowd.append(bool(one.get("iscrowd", 0)))
+                boxes.append(read_box(one, where))
+                crowd.append(crowds[number])
     regions = Boxes(np.array(boxes, dtype=np.float64).reshape(-1, 4))
     return Annotations(
         catalog=questions.catalog,
@@ -98,10 +107,7 @@ def read_omnilabel_predictions(
     one for each description, and boxes of negative size. Answers that were not asked for are left
     out and noted.
     """
-    known = {
-        key: rows_by_id([one["id"] for one in data[plural]])
-        for key, plural in (("image_id", "images"), ("description_id", "descriptions"))
-    }
+    known = _known(data)
     units, kinds, scores, boxes, unasked = [], [], [], [], 0
     for number, one in enumerate(results):
         where = f"predictions[{number}]"
@@ -130,6 +136,14 @@ def read_omnilabel_predictions(
             f"{unasked} answers to descriptions that are not asked for in their image left out"
         )
     return predictions
+
+
+def _known(data: Json) -> dict[str, dict[Id, int]]:
+    """Return the rows of the images and of the descriptions of the file, by id."""
+    return {
+        key: rows_by_id([one["id"] for one in data[plural]])
+        for key, plural in (("image_id", "images"), ("description_id", "descriptions"))
+    }
 
 
 def _answers(result: Json, where: str) -> list[tuple[int, float]]:

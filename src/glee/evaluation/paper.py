@@ -7,6 +7,7 @@ percent, by benchmark, by metric as our tables name it, and by model as `glee.lo
 from collections.abc import Mapping
 from dataclasses import replace
 
+from glee.evaluation.paper_few_shot import FEW_SHOT, FEW_SHOT_SPREAD
 from glee.evaluation.result import Metric
 
 _MODELS = ("lite", "plus", "pro")
@@ -125,10 +126,34 @@ _TRANSFER: dict[str, Numbers] = {
     },
 }
 
+_ZERO_SHOT = _TRANSFER["odinw13"]
+_TRANSFER["odinw13"] = {name: {**values, **FEW_SHOT[name]} for name, values in _ZERO_SHOT.items()}
+
 PAPER: Mapping[str, Numbers] = {**_IMAGES, **_VIDEOS, **_VIDEO_OBJECTS, **_TRANSFER}
+
+SPREADS: Mapping[str, Numbers] = {"odinw13": FEW_SHOT_SPREAD}
+"""Standard deviations, where the paper gives them."""
 
 
 def beside_paper(metrics: tuple[Metric, ...], benchmark: str, model: str) -> tuple[Metric, ...]:
     """Return metrics with what the paper reports for this model, where it does."""
-    table = PAPER.get(benchmark, {})
-    return tuple(replace(one, paper=table.get(one.name, {}).get(model)) for one in metrics)
+    table, spreads = PAPER.get(benchmark, {}), SPREADS.get(benchmark, {})
+    return tuple(
+        replace(
+            one,
+            paper=table.get(one.name, {}).get(model),
+            paper_spread=spreads.get(one.name, {}).get(model),
+        )
+        for one in metrics
+    )
+
+
+def require_reported(benchmark: str, model: str) -> None:
+    """Raise ValueError, with those that there are, if the paper has no number of a model."""
+    models = dict.fromkeys(one for values in PAPER.get(benchmark, {}).values() for one in values)
+    if not models:
+        raise ValueError(f"the paper reports no number for {benchmark}")
+    if model not in models:
+        raise ValueError(
+            f"the paper reports no number of {model!r} for {benchmark}, only of {', '.join(models)}"
+        )

@@ -1,6 +1,7 @@
 """Records: fields of entries of JSON that anyone may have written, read or refused by name."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from glee.evaluation.arrays import Id
@@ -37,14 +38,24 @@ def part(values: Json, key: str, where: str) -> Any:
         raise RecordError(where, f"is {shown(repr(values))}, not an object") from None
 
 
-def number(values: Json, key: str, where: str) -> float:
-    """Return the finite number under a key; raise RecordError for what is none, such as true."""
+def number(values: Json, key: str, where: str, *, least: float = -LARGEST) -> float:
+    """Return the finite number under a key; raise RecordError for what is none, or less."""
     found = part(values, key, where)
-    if not is_number(found):
+    if not is_number(found) or found < least:
+        bound = "" if least < 0 else f"at least {least:g}, "
         raise RecordError(
-            where, f"has {key} {shown(repr(found))}; give a finite number, at most {LARGEST:g}"
+            where,
+            f"has {key} {shown(repr(found))}; give a finite number, {bound}at most {LARGEST:g}",
         )
     return float(found)
+
+
+def flag(values: Json, key: str, where: str) -> bool:
+    """Return the answer under a key, 0, 1, false or true; raise RecordError for what is none."""
+    found = part(values, key, where)
+    if found not in (0, 1):
+        raise RecordError(where, f"has {key} {shown(repr(found))}; give 0 or 1")
+    return bool(found)
 
 
 def whole(values: Json, key: str, where: str, *, least: int = -(2**53)) -> int:
@@ -92,9 +103,10 @@ def text(values: Json, key: str, where: str) -> str:
 def identity(values: Json, key: str, where: str) -> Id:
     """Return the id under a key, a number or a text; raise RecordError for what is none."""
     found = part(values, key, where)
-    if isinstance(found, bool) or not isinstance(found, int | str | float):
+    is_id = isinstance(found, int | str) or (isinstance(found, float) and not isnan(found))
+    if isinstance(found, bool) or not is_id:
         raise RecordError(where, f"has {key} {shown(repr(found))}; give an id, a number or a text")
-    return found  # type: ignore[return-value]  # 7.0 finds 7
+    return found  # 7.0 finds 7
 
 
 def row_of(values: Json, key: str, rows: Mapping[Id, int], where: str) -> int:

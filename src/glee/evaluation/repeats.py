@@ -16,18 +16,20 @@ def score_repeats(
     runs: Sequence[Path],
     folder: Path | None,
     *,
+    paper: str | None = None,
     limit: int | None = None,
 ) -> EvaluationResult:
     """Score the predictions of several runs, and return mean and deviation of each number.
 
     runs    stored predictions, as `score_predictions` takes them
     folder  where result.json is written; None for nowhere
+    paper   of which model the paper's numbers stand beside; None for none
 
     Raises ValueError for a run that is given twice, and as `score_predictions`.
     """
     if len({one.resolve() for one in runs}) < len(runs):
         raise ValueError(f"runs has the same predictions twice: {', '.join(map(str, runs))}")
-    results = [score_predictions(benchmark, one, None, limit=limit) for one in runs]
+    results = [score_predictions(benchmark, one, None, paper=paper, limit=limit) for one in runs]
     result = join_repeats(results)
     if folder is not None:
         discard_details(folder)
@@ -41,6 +43,7 @@ def join_repeats(results: Sequence[EvaluationResult]) -> EvaluationResult:
     The numbers of each run are kept as rows of the table "runs".
     """
     first, counts = results[0], [one.counts for one in results]
+    shared = [note for note in first.notes if all(note in one.notes for one in results)]
     return replace(
         first,
         model=f"{len(results)} runs",
@@ -63,7 +66,15 @@ def join_repeats(results: Sequence[EvaluationResult]) -> EvaluationResult:
             missing=sum(one.missing for one in counts),
             faults=sum(one.faults for one in counts),
         ),
-        notes=tuple(f"{one.model}: {note}" for one in results for note in one.notes),
+        notes=(
+            *shared,
+            *(
+                f"{one.model}: {note}"
+                for one in results
+                for note in one.notes
+                if note not in shared
+            ),
+        ),
     )
 
 

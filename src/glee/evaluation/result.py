@@ -23,11 +23,12 @@ Setting = str | int | float | bool | None
 class Metric:
     """One number that a paper would print.
 
-    name    such as "box AP"
-    value   in `unit`; NaN where nothing is annotated
-    unit    "%", "clicks", or "" for a plain number
-    paper   what the paper reports for this model, in the same unit; None if it does not
-    spread  standard deviation over several runs, in the same unit; None of one run
+    name          such as "box AP"
+    value         in `unit`; NaN where nothing is annotated
+    unit          "%", "clicks", or "" for a plain number
+    paper         what the paper reports for this model, in the same unit; None if it does not
+    spread        standard deviation over several runs, in the same unit; None of one run
+    paper_spread  the same of the paper's runs; None where it does not say
     """
 
     name: str
@@ -35,6 +36,7 @@ class Metric:
     unit: str = "%"
     paper: float | None = None
     spread: float | None = None
+    paper_spread: float | None = None
 
     @property
     def difference(self) -> float | None:

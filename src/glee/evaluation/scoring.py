@@ -13,21 +13,24 @@ from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.cache import Cache, is_ours, read_lines
 from glee.evaluation.details import write_details
-from glee.evaluation.paper import beside_paper
+from glee.evaluation.paper import beside_paper, require_reported
 from glee.evaluation.records import RecordError
 from glee.evaluation.result import PREDICTIONS, Counts, EvaluationResult, Row, write_result
 from glee.evaluation.runner import hash_files, limited, read_faults
 from glee.evaluation.sample_file import discard_details
 from glee.evaluation.scores import Scores
 
+FROM_FILE = "predictions come from a file: the protocol is what the command says of them"
+
 SIZES = {"s": "small", "m": "medium", "l": "large"}
 
 
-def score_run(
+def score_run(  # noqa: PLR0913 - what is told beside the numbers, by name
     benchmark: Benchmark,
     folder: Path,
     *,
     model: str,
+    paper: str | None = None,
     limit: int | None = None,
     seconds: float = 0.0,
     report: bool = False,
@@ -35,6 +38,7 @@ def score_run(
     """Score the predictions in the folder of a run and write its result.json.
 
     model    whose they are
+    paper    whose numbers of the paper stand beside; the model's if not given
     limit    the first so many images or videos only
     seconds  that predicting took just now
     report   also write report.html, and what runs are compared by
@@ -44,7 +48,14 @@ def score_run(
     keys = limited(benchmark.keys, limit)
     faults = {key: why for key, why in read_faults(folder).items() if key not in cache}
     notes = tuple(f"{key} could not be read: {faults[key]}" for key in keys if key in faults)
-    scoring = Scoring(model=model, limit=limit, notes=notes, faults=len(notes), seconds=seconds)
+    scoring = Scoring(
+        model=model,
+        paper=paper,
+        limit=limit,
+        notes=notes,
+        faults=len(notes),
+        seconds=seconds,
+    )
     with _naming(folder / PREDICTIONS, benchmark):
         result = _score(benchmark, cache.rows(keys), keys, scoring, folder)
     discard_details(folder)
@@ -59,6 +70,7 @@ def score_predictions(
     predictions: Path,
     folder: Path | None,
     *,
+    paper: str | None = None,
     limit: int | None = None,
     report: bool = False,
 ) -> EvaluationResult:
@@ -66,6 +78,7 @@ def score_predictions(
 
     predictions  our JSON lines, or what the benchmark's own tool takes
     folder       where result.json, and a submission, are written; None for nowhere
+    paper        of which model the paper's numbers stand beside; None for none
     report       also write report.html, and what runs are compared by
 
     Raises FileNotFoundError, and ValueError for predictions that do not fit the annotation.
@@ -78,7 +91,7 @@ def score_predictions(
         every = read_lines(predictions) if is_ours(predictions) else benchmark.read(predictions)
         return _of_units(benchmark, every, keys)
 
-    scoring = Scoring(model=str(predictions), limit=limit)
+    scoring = Scoring(model=str(predictions), paper=paper, limit=limit, notes=(FROM_FILE,))
     with _naming(predictions, benchmark):
         result = _score(benchmark, rows, keys, scoring, folder)
     if folder is not None:
@@ -104,9 +117,10 @@ def _naming(predictions: Path, benchmark: Benchmark) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoring:
-    """What a result says beside its numbers: see `EvaluationResult`."""
+    """What a result says beside its numbers: see `EvaluationResult`, and `score_run`."""
 
     model: str
+    paper: str | None
     limit: int | None
     notes: tuple[str, ...] = ()
     faults: int = 0
@@ -121,6 +135,8 @@ def _score(
     folder: Path | None,
 ) -> EvaluationResult:
     """Score predictions, and write the file to upload if the benchmark has one."""
+    if scoring.paper is not None:
+        require_reported(benchmark.name, scoring.paper)
     counts = _count(benchmark, rows, keys, scoring.faults)
     if benchmark.score is None:
         note = "the annotation is not public: upload the submission to the benchmark's server"
@@ -141,17 +157,23 @@ def _score(
         model=scoring.model,
         settings={**benchmark.choice.settings(), "limit": scoring.limit},
         deviations=deviations,
-        metrics=beside_paper(scored.metrics, benchmark.name, scoring.model),
+        metrics=beside_paper(scored.metrics, benchmark.name, scoring.paper or scoring.model),
         values={name: table.values for name, table in scored.tables.items()},
         classes=tuple(_class_rows(scored)),
         sizes=tuple(_size_rows(scored.tables)),
         counts=counts,
-        notes=(*benchmark.notes, *scoring.notes, *scored.notes, *_table_notes(scored.tables)),
+        notes=(*_notes(benchmark, scoring), *scored.notes, *_table_notes(scored.tables)),
         versions=_versions(),
         annotations=hash_files(benchmark.files),
         seconds=scoring.seconds,
         submission=submission,
     )
+
+
+def _notes(benchmark: Benchmark, scoring: Scoring) -> tuple[str, ...]:
+    """Return what is to be told of the annotation, the pictures and the paper's numbers."""
+    beside = () if scoring.paper is None else (f"the paper's numbers are those of {scoring.paper}",)
+    return (*benchmark.notes, *scoring.notes, *beside)
 
 
 def _count(benchmark: Benchmark, rows: Rows, keys: Sequence[Id], faults: int) -> Counts:

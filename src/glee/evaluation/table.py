@@ -12,6 +12,8 @@ def format_result(result: EvaluationResult) -> str:
     counts = result.counts
     found = f"{counts.units} {counts.unit}, {counts.predictions} predictions"
     lines = [f"{result.benchmark}, {result.model}: {found}"]
+    if counts.missing:
+        lines[0] += f", {counts.missing} {counts.unit} without any"
     if counts.faults:
         lines[0] += f", {counts.faults} unreadable"
     if result.metrics:
@@ -27,15 +29,21 @@ def format_result(result: EvaluationResult) -> str:
 
 def _cells(metric: Metric) -> tuple[str, str, str, str]:
     unit = f" ({metric.unit})" if metric.unit not in ("", "%") else ""
-    paper = "" if metric.paper is None else f"{metric.paper:.1f}"
     difference = metric.difference
     return (
         metric.name + unit,
-        _number(metric.value, "{:.1f}")
-        + ("" if metric.spread is None else f" ± {_number(metric.spread, '{:.1f}')}"),
-        paper,
+        with_spread(metric.value, metric.spread),
+        with_spread(metric.paper, metric.paper_spread),
         "" if difference is None else _number(difference, "{:+.1f}"),
     )
+
+
+def with_spread(value: float | None, spread: float | None) -> str:
+    """Return a number with its standard deviation, as far as they are known."""
+    if value is None:
+        return ""
+    words = _number(value, "{:.1f}")
+    return words if spread is None else f"{words} ± {_number(spread, '{:.1f}')}"
 
 
 def _number(value: float, form: str) -> str:

@@ -4,8 +4,10 @@ Dave et al., "TAO: A Large-Scale Benchmark for Tracking Any Object" (arXiv:2005.
 `teta` and `track_categories` give TETA, HOTA, MOTA and IDF1.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,16 +20,34 @@ MAX_PER_FRAME = 300
 """How many predictions of a frame count, the best by score."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Predicted boxes in the order of their file, as arrays: there may be millions.
+
+    images      [N] int64, rows of the file's images
+    tracks      [N] int64
+    categories  [N] int64, merged ones replaced
+    scores      [N] float64
+    xywh        [N, 4] float64
+    """
+
+    images: IntArray
+    tracks: IntArray
+    categories: IntArray
+    scores: FloatArray
+    xywh: FloatArray
+
+
 def tao_videos(
     annotations: Json,
-    predictions: Sequence[Json],
+    predictions: Iterable[Json],
     *,
     max_per_frame: int = MAX_PER_FRAME,
 ) -> list[LabelledVideo]:
     """Bring annotations and predicted tracks together, video by video.
 
     annotations    a TAO annotation file: videos, images, annotations, categories
-    predictions    a list of {image_id, category_id, track_id, bbox (xywh), score}
+    predictions    {image_id, category_id, track_id, bbox (xywh), score} of each, in any order
     max_per_frame  predictions kept of a frame, the best by score
 
     Categories that the file merges into another become that one. Predictions in frames without any
@@ -40,52 +60,52 @@ def tao_videos(
         listed(annotations, name, "the annotation file")
         for name in ("videos", "images", "annotations", "categories")
     )
-    by_id = {image["id"]: image for image in images}
-    _check_predictions(predictions, by_id, categories)
-    merged = _merged_categories(categories)
-    truth, found = _by_image(objects), _by_image(predictions)
+    merged, truth = _merged_categories(categories), _by_image(objects)
+    found = _read_found(predictions, [one["id"] for one in images], categories)
+    order = np.argsort(found.images, kind="stable")
+    bounds = np.searchsorted(found.images[order], np.arange(len(images) + 1))
     frames: dict[Id, list[LabelledFrame]] = defaultdict(list)
-    for image in sorted(by_id.values(), key=lambda image: image["frame_index"]):
-        there = truth.get(image["id"], [])
-        best = _best(found.get(image["id"], []), max_per_frame) if there else []
-        frames[image["video_id"]].append(_labelled_frame(there, best, merged))
+    for row in sorted(range(len(images)), key=lambda row: images[row]["frame_index"]):
+        there = truth.get(images[row]["id"], [])
+        rows = order[bounds[row] : bounds[row + 1]] if there else order[:0]
+        best = _best(rows, found.scores, max_per_frame)
+        frames[images[row]["video_id"]].append(_labelled_frame(there, found, best, merged))
     return [
         LabelledVideo(
             frames=tuple(frames[video["id"]]),
-            absent=frozenset(video["neg_category_ids"]),
-            incomplete=frozenset(video["not_exhaustive_category_ids"]),
+            absent=_named(video, "neg_category_ids"),
+            incomplete=_named(video, "not_exhaustive_category_ids"),
         )
         for video in videos
     ]
 
 
+def _named(video: Json, key: str) -> frozenset[int]:
+    """Return the categories that a list names in a video; raise RecordError for what is none."""
+    where = f"videos, id {video['id']!r},"
+    return frozenset(whole({key: one}, key, where) for one in listed(video, key, where))
+
+
 def _labelled_frame(
-    truth: Sequence[Json], found: Sequence[Json], merged: Mapping[Id, Id]
+    truth: Sequence[Json], found: _Found, rows: IntArray, merged: Mapping[Id, Id]
 ) -> LabelledFrame:
-    overlaps = box_overlaps(_boxes(found), _boxes(truth), np.zeros(len(truth), dtype=bool))
+    boxes = np.array([one["bbox"] for one in truth], dtype=np.float64).reshape(-1, 4)
+    overlaps = box_overlaps(found.xywh[rows], boxes, np.zeros(len(truth), dtype=bool))
+    labels = [merged.get(one["category_id"], one["category_id"]) for one in truth]
     return LabelledFrame(
-        gt_ids=np.array([entry["track_id"] for entry in truth], dtype=np.int64),
-        gt_labels=_labels(truth, merged),
-        pred_ids=np.array([entry["track_id"] for entry in found], dtype=np.int64),
-        pred_labels=_labels(found, merged),
+        gt_ids=np.array([one["track_id"] for one in truth], dtype=np.int64),
+        gt_labels=np.array(labels, dtype=np.int64),
+        pred_ids=found.tracks[rows],
+        pred_labels=found.categories[rows],
         similarity=overlaps.T,
     )
 
 
-def _labels(entries: Sequence[Json], merged: Mapping[Id, Id]) -> IntArray:
-    categories = [entry["category_id"] for entry in entries]
-    return np.array([merged.get(one, one) for one in categories], dtype=np.int64)
-
-
-def _boxes(entries: Sequence[Json]) -> FloatArray:
-    return np.array([entry["bbox"] for entry in entries], dtype=np.float64).reshape(-1, 4)
-
-
-def _best(entries: Sequence[Json], count: int) -> Sequence[Json]:
-    """Keep the entries with the highest scores, in the order of the file if all are kept."""
-    if len(entries) <= count:
-        return entries
-    return sorted(entries, key=lambda entry: -entry["score"])[:count]
+def _best(rows: IntArray, scores: FloatArray, count: int) -> IntArray:
+    """Keep the rows with the highest scores, in the order of the file if all are kept."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.argsort(-scores[rows], kind="stable")[:count]]
 
 
 def _by_image(entries: Iterable[Json]) -> dict[Id, list[Json]]:
@@ -101,15 +121,27 @@ def _merged_categories(categories: Iterable[Json]) -> dict[Id, Id]:
     }
 
 
-def _check_predictions(
-    predictions: Sequence[Json], images: Mapping[Id, Json], categories: Sequence[Json]
-) -> None:
-    known_images = rows_by_id(list(images))
-    known = rows_by_id([one["id"] for one in categories] + list(_merged_categories(categories)))
+def _read_found(
+    predictions: Iterable[Json], image_ids: Sequence[Id], categories: Sequence[Json]
+) -> _Found:
+    """Read predictions one by one, and keep their numbers only."""
+    image_rows, merged = rows_by_id(image_ids), _merged_categories(categories)
+    known = rows_by_id([one["id"] for one in categories] + list(merged))
+    images, tracks, labels = array("q"), array("q"), array("q")
+    scores, boxes = array("d"), array("d")
     for row, entry in enumerate(predictions):
         where = f"predictions[{row}]"
-        row_of(entry, "image_id", known_images, where)
+        images.append(row_of(entry, "image_id", image_rows, where))
         row_of(entry, "category_id", known, where)
-        whole(entry, "track_id", where)
-        number(entry, "score", where)
-        read_box(entry, where)
+        category = merged.get(entry["category_id"], entry["category_id"])
+        labels.append(whole({"category_id": category}, "category_id", where))
+        tracks.append(whole(entry, "track_id", where))
+        scores.append(number(entry, "score", where))
+        boxes.extend(read_box(entry, where))
+    return _Found(
+        images=np.array(images, dtype=np.int64),
+        tracks=np.array(tracks, dtype=np.int64),
+        categories=np.array(labels, dtype=np.int64),
+        scores=np.array(scores, dtype=np.float64),
+        xywh=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+    )

@@ -1,15 +1,17 @@
 """TAO's JSON, from which tracks of boxes are read."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from glee.evaluation.arrays import FloatArray, Id, IntArray
-from glee.evaluation.coco_json import read_places, require_unique, sorted_by_id
+from glee.evaluation.coco_json import require_unique, sorted_by_id
 from glee.evaluation.objects import Annotations, Catalog, Predictions, keep_surest
 from glee.evaluation.records import (
+    LARGEST,
     Json,
     RecordError,
     identity,
@@ -33,11 +35,11 @@ def read_track_annotations(data: Json, catalog: Catalog) -> Annotations:
     """
     annotations = listed(data, "annotations", "the annotation file")
     require_unique(annotations, "annotations")
-    boxes = _read_boxes(annotations, data, catalog, "annotations")
+    boxes = _read_boxes(annotations, data, catalog, "area")
     tracks = _join(boxes)
-    areas = [number(one, "area", f"annotations[{n}]") for n, one in enumerate(annotations)]
+    areas = boxes.values
     # Python's sum keeps the order of TAO's toolkit: areas decide about ranges.
-    means = [sum(areas[row] for row in rows) / len(rows) for rows in tracks]
+    means = [sum(areas[rows].tolist()) / len(rows) for rows in tracks]
     firsts = np.array([rows[0] for rows in tracks], dtype=np.int64)
     return Annotations(
         catalog=catalog,
@@ -54,25 +56,23 @@ def read_track_predictions(
 ) -> Predictions:
     """Read predictions in the result format of TAO.
 
-    results        dicts of boxes with image_id, category_id, track_id, score and bbox; a track's
-                   score is the mean of those of its boxes
+    results        dicts of boxes with image_id, category_id, track_id, score and bbox, read one by
+                   one; a track's score is the mean of those of its boxes
     data           the annotation file, which tells the frames
     max_per_image  how many of the surest boxes of a frame are kept, before tracks are formed
 
     Raises ValueError as read_track_annotations, and for scores that are no finite numbers.
     """
-    results = list(results)
-    boxes = _read_boxes(results, data, catalog, "predictions")
-    scores = np.array([number(one, "score", f"predictions[{n}]") for n, one in enumerate(results)])
-    kept = keep_surest(scores, boxes.images, max_per_image)
-    boxes, scores = boxes.take(np.flatnonzero(kept)), scores[kept]
+    boxes = _read_boxes(results, data, catalog, "score")
+    kept = keep_surest(boxes.values, boxes.images, max_per_image)
+    boxes = boxes.take(np.flatnonzero(kept))
     tracks = _join(boxes)
     firsts = np.array([rows[0] for rows in tracks], dtype=np.int64)
     predictions = Predictions(
         catalog=catalog,
         units=boxes.videos[firsts],
         categories=boxes.categories[firsts],
-        scores=np.array([_mean_score(scores[rows]) for rows in tracks], dtype=np.float64),
+        scores=np.array([_mean_score(boxes.values[rows]) for rows in tracks], dtype=np.float64),
         regions=_regions(boxes, tracks),
     )
     if dropped := int((~kept).sum()):
@@ -90,6 +90,7 @@ class _TrackBoxes:
     categories  [M] int64, row of the catalog
     tracks      [M] int64, the file's number of the track
     xywh        [M, 4] float64
+    values      [M] float64, the areas of annotations, the scores of predictions
     """
 
     images: IntArray
@@ -97,6 +98,7 @@ class _TrackBoxes:
     categories: IntArray
     tracks: IntArray
     xywh: FloatArray
+    values: FloatArray
 
     def take(self, rows: IntArray) -> "_TrackBoxes":
         return _TrackBoxes(
@@ -105,13 +107,24 @@ class _TrackBoxes:
             self.categories[rows],
             self.tracks[rows],
             self.xywh[rows],
+            self.values[rows],
         )
 
 
-def _read_boxes(objects: Sequence[Json], data: Json, catalog: Catalog, name: str) -> _TrackBoxes:
+def _read_boxes(
+    objects: Iterable[Json], data: Json, catalog: Catalog, value: Literal["area", "score"]
+) -> _TrackBoxes:
+    """Read boxes one by one, and keep their numbers only: there may be millions.
+
+    value  what is read beside the box: the area of annotations, the score of predictions
+    """
+    name, least = {"area": ("annotations", 0.0), "score": ("predictions", -LARGEST)}[value]
     images = sorted_by_id(data, "images")
     image_rows = rows_by_id([one["id"] for one in images])
-    merged, rows, placed, boxes, tracks = _merged_categories(data), [], [], [], []
+    video_rows, category_rows = rows_by_id(catalog.unit_ids), rows_by_id(catalog.category_ids)
+    merged = _merged_categories(data)
+    rows, videos, categories, tracks = array("q"), array("q"), array("q"), array("q")
+    boxes, values = array("d"), array("d")
     for place, one in enumerate(objects):
         where = f"{name}[{place}]"
         rows.append(row_of(one, "image_id", image_rows, where))
@@ -120,16 +133,19 @@ def _read_boxes(objects: Sequence[Json], data: Json, catalog: Catalog, name: str
             raise RecordError(
                 where, f"has video_id {one['video_id']!r}, but its image belongs to {video!r}"
             )
-        placed.append({"video_id": video, "category_id": merged.get(category, category)})
+        videos.append(row_of({"video_id": video}, "video_id", video_rows, where))
+        category = merged.get(category, category)
+        categories.append(row_of({"category_id": category}, "category_id", category_rows, where))
         tracks.append(whole(one, "track_id", where))
-        boxes.append(read_box(one, where))
-    videos, categories = read_places(placed, catalog, name, "video_id")
+        boxes.extend(read_box(one, where))
+        values.append(number(one, value, where, least=least))
     return _TrackBoxes(
         images=np.array(rows, dtype=np.int64),
-        videos=videos,
-        categories=categories,
+        videos=np.array(videos, dtype=np.int64),
+        categories=np.array(categories, dtype=np.int64),
         tracks=np.array(tracks, dtype=np.int64),
         xywh=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+        values=np.array(values, dtype=np.float64),
     )
 
 

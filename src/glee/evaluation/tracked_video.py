@@ -128,8 +128,10 @@ def tracked_video(frames: Iterable[FrameOverlap]) -> TrackedVideo:
     return TrackedVideo(
         gt_ids=_renumber(gt_ids),
         pred_ids=_renumber(pred_ids),
-        pair_gt=_join([pair[0] + start for pair, start in zip(pairs, gt_starts, strict=False)]),
-        pair_pred=_join([pair[1] + start for pair, start in zip(pairs, pred_starts, strict=False)]),
+        pair_gt=_join([pair[0] + start for pair, start in zip(pairs, gt_starts[:-1], strict=True)]),
+        pair_pred=_join(
+            [pair[1] + start for pair, start in zip(pairs, pred_starts[:-1], strict=True)]
+        ),
         similarity=np.concatenate([np.empty(0), *(pair[2] for pair in pairs)]),
         gt_starts=gt_starts,
         pred_starts=pred_starts,

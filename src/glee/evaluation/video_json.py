@@ -10,6 +10,7 @@ import numpy as np
 from glee.evaluation.arrays import Id
 from glee.evaluation.coco_json import (
     read_category_ids,
+    read_crowds,
     read_places,
     read_sizes,
     require_unique,
@@ -67,7 +68,7 @@ def read_tube_annotations(data: Json, catalog: Catalog) -> Annotations:
         units=units,
         categories=categories,
         areas=np.array([_mean_area(one, f"annotations[{n}]") for n, one in enumerate(annotations)]),
-        crowd=np.array([bool(one.get("iscrowd", 0)) for one in annotations], dtype=np.bool_),
+        crowd=read_crowds(annotations),
         regions=Tubes(
             [
                 _read_tube(one, unit, catalog, f"annotations[{place}]")
@@ -107,8 +108,10 @@ def read_tube_predictions(results: Iterable[Json], catalog: Catalog) -> Predicti
 def _mean_area(values: Json, where: str) -> float:
     """Return the mean of the areas of the frames in which an object has any."""
     areas = listed(values, "areas", where)
-    if not all(area is None or is_number(area) for area in areas):
-        raise RecordError(where, f"has areas {shown(repr(areas))}; give numbers, or null")
+    if not all(area is None or (is_number(area) and area >= 0) for area in areas):
+        raise RecordError(
+            where, f"has areas {shown(repr(areas))}; give numbers of at least 0, or null"
+        )
     present = [area for area in areas if area]
     return float(np.mean(present)) if present else 0.0
 

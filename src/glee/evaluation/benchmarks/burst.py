@@ -17,7 +17,12 @@ from glee.evaluation.benchmarks.source import (
 )
 from glee.evaluation.benchmarks.tracks import VideoTrack, find_tracks
 from glee.evaluation.burst import burst_scores
-from glee.evaluation.burst_json import read_burst_predictions, read_burst_truth, tell_frames
+from glee.evaluation.burst_json import (
+    read_burst_predictions,
+    read_burst_truth,
+    tell_categories,
+    tell_frames,
+)
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.protocol import Protocol, choose
 
@@ -96,6 +101,7 @@ def _score(data: dict[str, Any], rows: Rows, keys: Sequence[Id]) -> Scored:
     truth = read_burst_truth({**data, "sequences": sequences})
     found = {"sequences": list(rows())}
     scores = burst_scores(truth, read_burst_predictions(found, truth))
+    ids = [one["id"] for one in data["categories"]]
     metrics = tuple(
         percent(f"{name}{group}", scores[f"{key}{suffix}"])
         for group, suffix in GROUPS.items()
@@ -105,5 +111,5 @@ def _score(data: dict[str, Any], rows: Rows, keys: Sequence[Id]) -> Scored:
         metrics=metrics,
         tables={"mask": scores},
         names=class_names(data["categories"]),
-        notes=tell_frames(found, truth),
+        notes=(*tell_frames(found, truth), *tell_categories(found, ids)),
     )

@@ -1,6 +1,6 @@
 """Interactive segmentation: a robot clicks until the mask is good (GrabCut, Berkeley, DAVIS)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from glee.evaluation.arrays import BoolArray, FloatArray, Id, IntArray
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
-from glee.evaluation.benchmarks.source import Source, read_entries
+from glee.evaluation.benchmarks.source import Source, other_version, read_entries
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.interactive import (
     IGNORED,
@@ -54,6 +54,8 @@ LAYOUTS = {
     "clicks-davis": Layout("DAVIS_clicks", "img", "gt"),
 }
 NAMES = tuple(LAYOUTS)
+PICTURES = {"clicks-grabcut": ("GrabCut", 50), "clicks-davis": ("DAVIS' 345 frames", 345)}
+"""The official sets, and how many pictures they have, where that is known."""
 
 
 def clicks(source: Source, name: str) -> Benchmark:
@@ -92,7 +94,15 @@ def clicks(source: Source, name: str) -> Benchmark:
         read=read_entries,
         image=lambda key: pictures[str(key)],
         count=lambda row: len(row["clicks"]),
+        notes=_other_version(name, pictures),
     )
+
+
+def _other_version(name: str, pictures: Mapping[str, Path]) -> tuple[str, ...]:
+    if name not in PICTURES:
+        return ()
+    official, count = PICTURES[name]
+    return other_version(official, {"pictures": pictures}, {"pictures": count})
 
 
 def read_click_mask(path: Path) -> IntArray:

@@ -35,7 +35,7 @@ from glee.evaluation.federated import read_federation
 from glee.evaluation.lvis import lvis_tables, read_frequencies
 from glee.evaluation.objects import Annotations, Catalog, Predictions
 from glee.evaluation.protocol import Choice, Protocol, choose
-from glee.evaluation.records import RecordError, part
+from glee.evaluation.records import RecordError, text
 from glee.evaluation.result import Metric
 from glee.evaluation.scores import Scores
 
@@ -165,8 +165,8 @@ def image_benchmark(
 ) -> Benchmark:
     """Return the benchmark of a task; `score` computes the numbers of its rows."""
     address = "coco_url" if task.in_coco else "file_name"
-    for one in task.data["images"]:
-        part(one, address, "an image")
+    for row, one in enumerate(task.data["images"]):
+        text(one, address, f"{file}: images[{row}]")
     files = {
         one["id"]: task.folder / (file_in_coco(one) if task.in_coco else one["file_name"])
         for one in task.data["images"]

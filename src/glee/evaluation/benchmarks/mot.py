@@ -1,5 +1,6 @@
 """MOTChallenge: pedestrians, followed by the tracker that users get; the paper leaves it out."""
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.benchmarks.detection import percent
-from glee.evaluation.benchmarks.source import Source
+from glee.evaluation.benchmarks.source import Source, other_version
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.mot import (
     MOT17_DISTRACTORS,
@@ -34,6 +35,9 @@ DETECTOR = "-FRCNN"
 """MOT17 has every sequence three times, for three public detectors; one of them is enough."""
 
 DATA_SETS = {"mot17": ("MOT17", MOT17_DISTRACTORS), "mot20": ("MOT20", MOT20_DISTRACTORS)}
+SEQUENCES = {"mot17": 7, "mot20": 4}
+"""Of the training sets."""
+
 NAMES = tuple(DATA_SETS)
 
 
@@ -82,6 +86,9 @@ def mot(source: Source, name: str) -> Benchmark:
         score=partial(_score, sequences, distractors),
         read=_read,
         image=lambda key: sequences[str(key)].frames[0],
+        notes=other_version(
+            f"{folder} train", {"sequences": sequences}, {"sequences": SEQUENCES[name]}
+        ),
     )
 
 
@@ -132,7 +139,7 @@ def _score(
     keys: Sequence[Id],
 ) -> Scored:
     """Compute HOTA, CLEAR MOT and identity measures."""
-    by_sequence: dict[str, list[Json]] = {str(key): [] for key in keys}
+    by_sequence = {str(key): array("d") for key in keys}
     for number, row in enumerate(rows()):
         where = f"predictions[{number}]"
         name = text(row, "sequence", where)
@@ -141,10 +148,8 @@ def _score(
                 where,
                 f"is of sequence {shown(repr(name))}, which is none of {', '.join(by_sequence)}",
             )
-        whole(row, "frame", where, least=1)
-        whole(row, "id", where)
-        read_box(row, where)
-        by_sequence[name].append(row)
+        numbers = (whole(row, "frame", where, least=1), whole(row, "id", where))
+        by_sequence[name].extend((*numbers, *read_box(row, where)))
     videos = {
         name: pedestrian_video(
             read_mot_truth(sequences[name].folder / "gt" / "gt.txt"),
@@ -164,9 +169,7 @@ def _score(
     )
 
 
-def _tracks(rows: Sequence[Json]) -> MotTracks:
-    return MotTracks(
-        np.array([row["frame"] for row in rows], dtype=np.int64),
-        np.array([row["id"] for row in rows], dtype=np.int64),
-        np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4),
-    )
+def _tracks(numbers: "array[float]") -> MotTracks:
+    """Return tracks of a sequence: frame, id, left, top, width and height of each box in turn."""
+    rows = np.array(numbers, dtype=np.float64).reshape(-1, 6)
+    return MotTracks(rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2:])

@@ -11,6 +11,7 @@ from glee.evaluation.benchmarks.detection import ImageTask, find_objects, percen
 from glee.evaluation.benchmarks.source import (
     Source,
     category_names,
+    class_names,
     load_annotations,
     read_entries,
     restrict,
@@ -18,6 +19,8 @@ from glee.evaluation.benchmarks.source import (
 from glee.evaluation.coco_json import read_annotations, read_catalog, read_predictions
 from glee.evaluation.detection import coco_scores, odinw_average
 from glee.evaluation.encoder import Encoder
+from glee.evaluation.evidence import Evidence
+from glee.evaluation.pooling import DataSet, pool_boxes
 from glee.evaluation.protocol import Choice, Protocol, choose
 from glee.evaluation.records import RecordError, shown, text
 from glee.evaluation.scores import Scores
@@ -112,6 +115,7 @@ def odinw(source: Source, *, count: int) -> Benchmark:
         key_of=lambda row: f"{row['dataset']}/{row['image_id']}",
         score=partial(_score, parts),
         read=read_results,
+        objects=lambda rows, _: _evidence(parts, rows),
         image=image,
     )
 
@@ -134,6 +138,8 @@ def _open_part(name: str, file: Path, choice: Choice) -> Part:
     data = load_annotations(file, "images", "annotations", "categories")
     override = OVERRIDES.get(name, ()) if choice.chosen.name_overrides else ()
     ordered = sorted(data["images"], key=lambda one: one["id"])
+    if not ordered:  # it would be left out of the mean
+        raise ValueError(f"{file} has no images; data set {name} needs at least one")
     return Part(
         task=ImageTask(
             data=data,
@@ -160,6 +166,27 @@ def read_results(path: Path) -> Iterator[Json]:
             yield {"dataset": file.stem, **entry}
 
 
+def _read_part(part: Part, results: Sequence[Json], name: str, data: Json) -> DataSet:
+    """Read the objects of a data set, or of some of its pictures that `data` is about."""
+    catalog = read_catalog(data)
+    return DataSet(
+        annotations=read_annotations(data, catalog, "boxes"),
+        predictions=read_predictions(results, catalog, "boxes", f"predictions of {name}"),
+        names=class_names(part.task.data["categories"]),
+    )
+
+
+def _evidence(parts: Mapping[str, Part], rows: Rows) -> Evidence:
+    """Return the boxes of all data sets together."""
+    grouped = _group(parts, rows)
+    return pool_boxes(
+        {
+            name: _read_part(part, grouped.get(name, []), name, part.task.data)
+            for name, part in parts.items()
+        }
+    )
+
+
 def _score(parts: Mapping[str, Part], rows: Rows, keys: Sequence[Id]) -> Scored:
     """Compute COCO's numbers of each data set that has pictures among the keys, and their mean."""
     by_part = _group(parts, rows)
@@ -168,15 +195,16 @@ def _score(parts: Mapping[str, Part], rows: Rows, keys: Sequence[Id]) -> Scored:
         chosen = [part.ids[str(key)] for key in keys if str(key) in part.ids]
         if chosen:
             data = restrict(part.task.data, chosen, "images", "image_id")
-            results: list[Json] = by_part.get(name, [])
-            catalog = read_catalog(data)
-            found = read_predictions(results, catalog, "boxes", f"predictions of {name}")
-            scores[name] = coco_scores(read_annotations(data, catalog, "boxes"), found)
+            read = _read_part(part, by_part.get(name, []), name, data)
+            scores[name] = coco_scores(read.annotations, read.predictions)
     average = odinw_average(scores)
+    left_out = len(parts) - len(scores)
+    notes = (f"the average is that of {len(scores)} of {len(parts)} data sets",) if left_out else ()
     metrics = [percent(name, one["AP"]) for name, one in scores.items()]
     return Scored(
         metrics=(*metrics, percent("average AP", average["AP"])),
         tables={"box": average},
+        notes=notes,
     )
 
 

@@ -117,7 +117,9 @@ def _restrict(data: Mapping[str, Any], keys: Sequence[Id]) -> dict[str, Any]:
     return {
         **data,
         "images": [{"height": 0, "width": 0, **one} for one in images],
-        "annotations": [one for one in data["annotations"] if one["image_id"] in kept],
+        "annotations": data["annotations"]
+        if len(kept) == len(data["images"])  # all, so that unknown images are seen
+        else [one for one in data["annotations"] if one["image_id"] in kept],
         "descriptions": [
             {**one, "image_ids": [image for image in one["image_ids"] if image in kept]}
             for one in data["descriptions"]

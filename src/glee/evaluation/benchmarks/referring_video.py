@@ -12,7 +12,7 @@ import torch
 from glee.evaluation.arrays import FloatArray, Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.benchmarks.detection import percent
-from glee.evaluation.benchmarks.source import Source, load_annotations
+from glee.evaluation.benchmarks.source import Source, load_annotations, other_version
 from glee.evaluation.benchmarks.video_objects import Video, compare_maps, rows_by_video
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.label_maps import (
@@ -45,6 +45,9 @@ ANNOTATORS = 4
 """People who described every object of Ref-DAVIS; their expressions take turns in its file."""
 
 MEANS = {"J&F": "J&F-Mean", "J": "J-Mean", "F": "F-Mean"}
+
+OFFICIAL = {"ref-ytvos": ("Ref-YouTube-VOS val", 202), "ref-davis": ("Ref-DAVIS val", 30)}
+"""The official sets, and how many videos they have."""
 
 ROOTS = {
     "ref-ytvos": ("ref-youtube-vos", "ref-ytvos"),
@@ -79,6 +82,7 @@ def referring_video(source: Source, name: str) -> Benchmark:
     videos = {one.video.name: one for one in _open(load_annotations(file, "videos"), root, name)}
     choice = choose(Protocol(), SWITCHES, source.switches)
     is_annotated = all(one.video.is_annotated and one.objects for one in videos.values())
+    official, count = OFFICIAL[name]
     score = _score_annotators if name == "ref-davis" else _score_expressions
     return Benchmark(
         name=name,
@@ -94,6 +98,7 @@ def referring_video(source: Source, name: str) -> Benchmark:
         submission=("ref-ytvos.zip", write_expression_zip) if name == "ref-ytvos" else None,
         read=_read,
         count=lambda row: len(row["objects"]),
+        notes=other_version(official, {"videos": videos}, {"videos": count}),
     )
 
 

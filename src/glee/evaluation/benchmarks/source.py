@@ -8,8 +8,12 @@ from typing import Any
 
 from glee.data.readers.json_stream import iterate_entries
 from glee.evaluation.arrays import Id
+from glee.evaluation.records import RecordError, identity, listed, shown
 
 Json = Mapping[str, Any]
+
+WITH_IDS = ("images", "videos", "categories")
+"""Lists of annotation files whose entries others point to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,8 @@ def load_annotations(path: Path, *parts: str) -> dict[str, Any]:
 
     parts  the lists that it must have
 
-    Raises ValueError if one is missing, as in the file of another benchmark.
+    Raises ValueError if one is missing, as in the file of another benchmark, or has an entry that
+    is no object or, of images, videos and categories, has no id.
     """
     data = load_json(path)
     missing = [one for one in parts if not isinstance(data, dict) or one not in data]
@@ -91,7 +96,22 @@ def load_annotations(path: Path, *parts: str) -> dict[str, Any]:
             f"{str(path)!r} has no {', '.join(missing)}, only {found or 'nothing'}; it is not the "
             "annotation file of this benchmark"
         )
+    for one in parts:
+        if not isinstance(data[one], Mapping):  # videos by name, as of expressions
+            _require_entries(data, one, path)
     return data
+
+
+def _require_entries(data: Json, name: str, path: Path) -> None:
+    """Raise RecordError for the first entry of a list that cannot be told from the others."""
+    entries = listed(data, name, f"{path}:")
+    for row, one in enumerate(entries):
+        if not isinstance(one, Mapping):
+            raise RecordError(f"{path}: {name}[{row}]", f"is {shown(repr(one))}, not an object")
+    if name in WITH_IDS:
+        ids = [identity(one, "id", f"{path}: {name}[{row}]") for row, one in enumerate(entries)]
+        if len({isinstance(one, str) for one in ids}) > 1:
+            raise RecordError(f"{path}:", f"has {name} with numbers and texts as ids")
 
 
 def read_entries(path: Path, part: str | None = None) -> Iterator[Json]:
@@ -133,12 +153,13 @@ def restrict(data: Json, keys: Sequence[Id], units: str, key: str) -> Json:
 
 
 def other_version(name: str, data: Json, expected: Mapping[str, int]) -> tuple[str, ...]:
-    """Return in words where the counts of an annotation file are not those of the official one.
+    """Return in words where the counts of an annotation are not those of the official one.
 
-    expected  how many entries each list has there
+    data      lists by name, of an annotation file or of what was found in folders
+    expected  how many entries each list has officially
     """
     return tuple(
-        f"the annotation file has {len(data[part])} {part}, that of {name} has {count}: another "
+        f"the annotation has {len(data[part])} {part}, that of {name} has {count}: another "
         "version, whose numbers cannot be compared with published ones"
         for part, count in expected.items()
         if len(data[part]) != count

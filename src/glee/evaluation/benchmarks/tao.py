@@ -109,15 +109,14 @@ def _annotated_categories(data: Json) -> list[Json]:
 def _score(data: dict[str, Any], rows: Rows, keys: Sequence[Id]) -> Scored:
     """Compute TETA, and AP of tracks at overlaps of 0.5 to 0.95."""
     chosen = restrict(data, keys, "videos", "video_id")
-    results = list(rows())
-    teta = teta_scores(tao_videos(chosen, results))
     catalog = read_video_catalog(chosen)
     precision = track_ap_scores(
         read_track_annotations(chosen, catalog),
-        read_track_predictions(results, chosen, catalog),
+        read_track_predictions(rows(), chosen, catalog),
         read_federation(chosen, catalog, "videos"),
         thresholds=THRESHOLDS,
     )
+    teta = teta_scores(tao_videos(chosen, rows()))
     parts = tuple(percent(name, teta[name]) for name in ("TETA", "LocA", "AssocA", "ClsA"))
     return Scored(
         metrics=(*parts, percent("track AP", precision["AP"])),

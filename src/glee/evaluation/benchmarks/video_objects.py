@@ -14,7 +14,7 @@ from glee.data.readers.mask_folders import read_index_picture
 from glee.evaluation.arrays import Id
 from glee.evaluation.benchmark import Benchmark, Json, Rows, Scored
 from glee.evaluation.benchmarks.detection import percent
-from glee.evaluation.benchmarks.source import Source, load_json
+from glee.evaluation.benchmarks.source import Source, load_json, other_version
 from glee.evaluation.encoder import Encoder
 from glee.evaluation.label_maps import (
     LabelMaps,
@@ -38,6 +38,13 @@ from glee.video.marks import MarkFollower
 
 SWITCHES = ("shortest",)
 NAMES = ("davis", "mose", "ytvos")
+OFFICIAL = {
+    "davis": ("DAVIS 2017 val", 30),
+    "mose": ("MOSE val", 311),
+    "ytvos": ("YouTube-VOS 2018 val", 474),
+}
+"""The official sets, and how many videos they have; YouTube-VOS 2019 has 507."""
+
 YOUTUBE_VOS = ("ytbvos18/val", "ytbvos18/valid", "YouTubeVOS/valid")
 
 
@@ -75,6 +82,7 @@ def video_objects(source: Source, name: str) -> Benchmark:
     choice = choose(Protocol(), SWITCHES, source.switches)
     categories = _categories(source, name)
     is_annotated = all(one.is_annotated for one in videos.values())
+    official, count = OFFICIAL[name]
     submission = (f"{name}.zip", partial(write_label_zip, root="Annotations"))
     if name == "mose":
         submission = (f"{name}.zip", partial(write_label_zip, root=""))
@@ -91,6 +99,7 @@ def video_objects(source: Source, name: str) -> Benchmark:
         read=read_label_folders,
         image=lambda key: videos[str(key)].images / f"{videos[str(key)].frames[0]}.jpg",
         count=lambda row: len(row["objects"]),
+        notes=other_version(official, {"videos": videos}, {"videos": count}),
     )
 
 

@@ -9,6 +9,7 @@ from glee.evaluation.report.markup import element, text
 WIDTH, HEIGHT = 380, 280
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 40
 THOUSANDS_FROM = 10_000
+LETTER = 6.5  # pixels of one in a small label, on the safe side
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -114,12 +115,12 @@ def _legend(lines: Sequence[Line]) -> str:
     if len(lines) < 2:  # noqa: PLR2004 - one curve needs no name
         return ""
     parts = []
-    step = (WIDTH - LEFT - RIGHT) / len(lines)
-    for number, line in enumerate(lines):
-        x, y = LEFT + number * step, TOP - 14
+    x, y = float(LEFT), TOP - 14
+    for line in lines:
         stroke = {"x1": x, "x2": x + 14, "y1": y, "y2": y}
         parts.append(element("line", {"class": f"line s{line.style}", **stroke}))
         parts.append(_label(line.name, x + 18, y + 4, "start", "small"))
+        x += 18 + LETTER * len(line.name) + 16
     return "".join(parts)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from glee.evaluation.arrays import Id
@@ -19,6 +20,7 @@ from glee.evaluation.report.worst import (
     rank_images,
 )
 from glee.evaluation.result import EvaluationResult, Metric, Row
+from glee.evaluation.table import with_spread
 from glee.files import replacing
 from glee.images import load_image
 
@@ -59,7 +61,7 @@ def build_page(
         element("p", {"class": "weak"}, text(_summary(result))),
         *_numbers(result),
         *(_curves(name, one) for name, one in matched.items()),
-        *_classes(result.classes),
+        *_classes(result.classes, matched),
         *_worst(result, matched, pictures),
         _protocol(result),
     ]
@@ -90,7 +92,10 @@ def _numbers(result: EvaluationResult) -> Iterator[str]:
     """Yield the numbers that the paper prints, beside the paper's, and those by size."""
     if result.metrics:
         rows = [_metric(one) for one in result.metrics]
-        yield section("Numbers", table(("", "ours", "paper", "difference"), rows))
+        # Of models that the paper does not have, two columns would be empty.
+        columns = 4 if any(one.paper is not None for one in result.metrics) else 2
+        header = ("", "ours", "paper", "difference")[:columns]
+        yield section("Numbers", table(header, [row[:columns] for row in rows]))
     if result.deviations:
         yield section("Not as in the paper", bullets(result.deviations))
     if result.sizes:
@@ -101,11 +106,10 @@ def _numbers(result: EvaluationResult) -> Iterator[str]:
 
 def _metric(metric: Metric) -> tuple[str, ...]:
     unit = "" if metric.unit in ("", "%") else f" ({metric.unit})"
-    paper = "" if metric.paper is None else f"{metric.paper:.1f}"
     difference = metric.difference
     change = "" if difference is None or math.isnan(difference) else f"{difference:+.1f}"
-    value = "–" if math.isnan(metric.value) else f"{metric.value:.1f}"  # noqa: RUF001 - a dash
-    return metric.name + unit, value, paper, change
+    value = with_spread(metric.value, metric.spread)
+    return metric.name + unit, value, with_spread(metric.paper, metric.paper_spread), change
 
 
 def _curves(name: str, matched: Matched) -> str:
@@ -116,19 +120,40 @@ def _curves(name: str, matched: Matched) -> str:
     return section(f"Curves: {name}", element("p", {"class": "weak"}, text(note)), row)
 
 
-def _classes(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a table for each of the tables of scores, the lowest first."""
+def _classes(rows: Sequence[Row], matched: Mapping[str, Matched]) -> Iterator[str]:
+    """Yield a table for each of the tables of scores, the lowest first.
+
+    Classes of which nothing is annotated have no numbers, and no row.
+    """
     for name in dict.fromkeys(row.table for row in rows):
-        own = [row for row in rows if row.table == name]
-        columns = list(dict.fromkeys(column for row in own for column in row.values))
+        every = [row for row in rows if row.table == name]
+        own = [row for row in every if not all(map(math.isnan, row.values.values()))]
         own.sort(key=lambda row: _key(next(iter(row.values.values()), math.nan)))
+        columns = list(dict.fromkeys(column for row in own for column in row.values))
+        objects = _objects(matched[name]) if name in matched else {}
         shown = own if len(own) <= MOST_ROWS else own[:LOWEST_ROWS]
-        lines = [(row.name, *_shares(row, columns)) for row in shown]
-        words = f"{len(own)} rows" if len(shown) == len(own) else f"the lowest {len(shown)}"
-        summary = element("summary", None, text(f"{words} of {len(own)}, the lowest first"))
-        inside = summary + table(("", *columns), lines)
+        lines = [
+            (row.name, *([str(objects.get(row.id, 0))] if objects else []), *_shares(row, columns))
+            for row in shown
+        ]
+        words = f"{len(own)} rows" if len(shown) == len(own) else f"{len(shown)} of {len(own)} rows"
+        empty = f"; {len(every) - len(own)} without objects" if len(own) < len(every) else ""
+        summary = element("summary", None, text(f"{words}, the lowest first{empty}"))
+        header = ("", *(["objects"] if objects else []), *columns)
         opened = {"open": ""} if len(own) <= 100 else {}  # noqa: PLR2004 - COCO's 80 are read
-        yield section(f"One by one: {name}", element("details", opened, inside))
+        yield section(
+            f"One by one: {name}", element("details", opened, summary + table(header, lines))
+        )
+
+
+def _objects(matched: Matched) -> dict[Id, int]:
+    """Return how many objects of each category are to be found; none where rows are others."""
+    annotations = matched.evidence.annotations
+    ids = annotations.catalog.category_ids
+    if len(ids) == 1 or matched.evidence.pooled:  # rows may be expressions, or data sets
+        return {}
+    counted = annotations.categories[~annotations.crowd]
+    return dict(zip(ids, np.bincount(counted, minlength=len(ids)).tolist(), strict=True))
 
 
 def _key(value: float) -> float:
