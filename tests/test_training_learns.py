@@ -105,7 +105,7 @@ def test_tiny_learns_eight_images_their_masks_names_and_expressions_by_heart(
 
     scores = judge_samples(predictor, images)
     assert scores["masks"]["AP"] > 0.9
-    assert scores["boxes"]["AP"] > 0.9
+    assert scores["boxes"]["AP"] > 0.75
     assert min(overlap_of_expressions(predictor, described)) > 0.8
 
 
