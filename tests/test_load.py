@@ -124,7 +124,7 @@ def load_through(hub: HTTPServer, source: str, folder: Path) -> None:
         "GLEE_HOME": str(folder / "home"),
     }
     code = f"import glee; glee.load({source!r}, device='cpu')"
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=600)
 
 
 def test_a_released_model_is_downloaded_and_converted_once(

@@ -156,12 +156,3 @@ def test_gradients_reach_every_parameter_that_has_a_use(model: GLEE) -> None:
     unused = {name for name, value in model.named_parameters() if value.grad is None}
     model.zero_grad()
     assert {name.split(".")[0] for name in unused} <= {"template_encoder", "point_sampler"}
-
-
-def test_coarse_prior_boxes_double_with_each_coarser_level() -> None:
-    logits, valid = prior_boxes(((1, 1), (1, 60)), torch.zeros(()), coarse=True)
-
-    assert logits.sigmoid()[0, 2:].tolist() == pytest.approx([0.1, 0.1])
-    # The first cell of sixty is centred at 1/120, nearer to the border than boxes may be.
-    assert valid.all()
-    assert logits.sigmoid()[1, 0].item() == pytest.approx(0.01)

@@ -23,6 +23,7 @@ from glee.training.nanodet import (
     letterbox,
     load_teacher,
 )
+from mini_teacher import published_encoder
 
 CONFIG = CspConfig(stem_width=4, depths=(1, 1, 1, 1), neck_width=8, has_neck=True)
 RECORDED = Path(__file__).parent / "golden" / "nanodet" / "decoding.safetensors"
@@ -77,20 +78,6 @@ def test_the_head_computes_what_the_published_one_does(teacher: NanoDet) -> None
         theirs = both.permute(0, 2, 3, 1).flatten(1, 2)
         ours = torch.cat([logits, distances], -1)[:, list(rows)]
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-
-
-def published_encoder(teacher: NanoDet) -> dict[str, Tensor]:
-    """Return the encoder's weights by their published names."""
-    parts = {"conv.": "", "blocks": "res", "reduce": "a", "refine": "b"}
-    parts |= {f"stages.{number}": f"stage{number + 2}" for number in range(4)}
-    parts |= {f"neck.laterals.{number}": f"neck.lateral{number + 3}" for number in range(3)}
-    published = {}
-    for name, value in teacher.encoder.state_dict().items():
-        source = name
-        for ours, theirs in parts.items():
-            source = source.replace(ours, theirs)
-        published[source if source.startswith("neck") else f"backbone.{source}"] = value
-    return published
 
 
 def test_an_image_is_scaled_to_the_square_and_put_in_its_middle() -> None:

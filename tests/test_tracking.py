@@ -139,6 +139,50 @@ def test_a_second_answer_for_the_same_object_starts_no_track() -> None:
     assert tracked.boxes.tolist() == [list(LEFT)]
 
 
+def masked(found: Instances, *areas: tuple[int, int, int, int]) -> Instances:
+    """Give each object the pixels of an area, xyxy."""
+    masks = torch.zeros(len(areas), *found.image_size, dtype=torch.bool)
+    for mask, (left, top, right, bottom) in zip(masks, areas, strict=True):
+        mask[top:bottom, left:right] = True
+    return replace(found, masks=masks)
+
+
+WHOLE = (10, 10, 30, 30)
+
+
+def test_a_second_answer_is_known_by_its_mask_even_with_a_wrong_box() -> None:
+    wrong = (12.0, 14.0, 22.0, 26.0)  # IoU 0.3 with LEFT
+    tracker = Tracker()
+    both = masked(frame((LEFT, CAT), (wrong, DOG), scores=[0.9, 0.6]), WHOLE, (10, 10, 30, 29))
+
+    first, second = tracker.step(both), tracker.step(both)
+
+    assert ids(first) == ids(second) == [1]
+    assert second.boxes.tolist() == [list(LEFT)]
+
+
+def test_a_weaker_answer_for_the_same_object_does_not_take_its_track() -> None:
+    off = (14.0, 10.0, 34.0, 30.0)
+    tracker = Tracker()
+    tracker.step(masked(frame((LEFT, CAT)), WHOLE))
+    turned = CAT + 0.8 * COW  # looks less like what was seen than the weaker answer does
+
+    tracked = tracker.step(
+        masked(frame((off, turned), (LEFT, CAT), scores=[0.9, 0.3]), WHOLE, WHOLE)
+    )
+
+    assert ids(tracked) == [1]
+    assert tracked.scores.tolist() == pytest.approx([0.9])
+
+
+def test_objects_in_one_box_are_two_if_their_masks_are() -> None:
+    upper, lower = (10, 10, 30, 20), (10, 20, 30, 30)
+
+    tracked = Tracker().step(masked(frame((LEFT, CAT), (LEFT, DOG)), upper, lower))
+
+    assert sorted(ids(tracked)) == [1, 2]
+
+
 def test_with_probation_a_track_is_reported_from_its_third_sighting_on() -> None:
     tracker = Tracker(TrackerConfig(birth_frames=3))
 

@@ -49,6 +49,16 @@ def test_a_field_that_was_added_later_may_be_missing_and_no_other() -> None:
         config_from_dict(Grown, {"rounds": 4})
 
 
+def test_a_field_that_went_may_still_be_there_with_the_value_that_changes_nothing() -> None:
+    values = config_to_dict(tiny())
+
+    values["object_decoder"]["coarse_priors"] = False
+    assert config_from_dict(GleeConfig, values) == tiny()
+    values["object_decoder"]["coarse_priors"] = True
+    with pytest.raises(ValueError, match="unknown or missing: coarse_priors"):
+        config_from_dict(GleeConfig, values)
+
+
 @pytest.mark.parametrize("kind", ["vgg", ["resnet"]])
 def test_an_unknown_image_encoder_is_named(kind: object) -> None:
     values = config_to_dict(tiny())

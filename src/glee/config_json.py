@@ -10,6 +10,10 @@ from typing import Any, Literal, TypeVar
 # default that makes the network what it was: `field(default=..., metadata=ADDED_LATER)`.
 ADDED_LATER: Mapping[str, bool] = {"added_later": True}
 
+# Fields of weight files written before they went, with the value that makes the network what it is
+# without them.
+REMOVED: Mapping[str, Any] = {"coarse_priors": False}
+
 
 def config_to_dict(config: Any) -> dict[str, Any]:
     """Turn a configuration into plain JSON values."""
@@ -30,6 +34,11 @@ def config_from_dict(kind: type[_Config], values: Mapping[str, Any]) -> _Config:
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"{kind.__name__} must be an object with fields, got {values!r}")
+    values = {
+        name: value
+        for name, value in values.items()
+        if name not in REMOVED or value != REMOVED[name]
+    }
     hints = typing.get_type_hints(kind)
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # always a dataclass here
     added = {name for name, f in known.items() if f.metadata == ADDED_LATER}

@@ -50,7 +50,7 @@ class QuerySelection(nn.Module):
 
     def __init__(self, width: int, size: ObjectDecoderConfig) -> None:
         super().__init__()
-        self.num_queries, self.coarse_priors = size.num_queries, size.coarse_priors
+        self.num_queries = size.num_queries
         self.project = nn.Linear(width, width)
         # Without an affine part, layers that add nothing yet leave the queries what they are.
         self.norm = nn.LayerNorm(width, elementwise_affine=not size.cell_reach)
@@ -97,7 +97,7 @@ class QuerySelection(nn.Module):
     def cells(self, memory: Tensor, shapes: LevelShapes) -> CellQueries:
         """Return cells `memory` [B, S, C] as the queries that they would become."""
         if self.reach is None:
-            priors, valid = prior_boxes(shapes, memory, coarse=self.coarse_priors)
+            priors, valid = prior_boxes(shapes, memory)
         else:
             priors = inverse_sigmoid(cell_boxes(shapes, memory))
             valid = torch.ones_like(priors[:, 0], dtype=torch.bool)
@@ -164,29 +164,16 @@ def cell_boxes(shapes: LevelShapes, like: Tensor) -> Tensor:
     return torch.cat([cell_centres(shapes, like), torch.cat(sides)], dim=1)
 
 
-def prior_boxes(
-    shapes: LevelShapes, like: Tensor, *, coarse: bool = False
-) -> tuple[Tensor, Tensor]:
+def prior_boxes(shapes: LevelShapes, like: Tensor) -> tuple[Tensor, Tensor]:
     """Return a prior box per cell [S, 4], cxcywh as logits, and which are valid [S].
 
-    coarse  boxes are square of side 0.05 on the last, finest level and double on each coarser
-            one; without it they are 0.05 on the coarsest and double on each finer one, as the
-            released weights were trained
-
-    Those with a centre or side within MARGIN of 0 or 1 are invalid and infinite, but with
-    `coarse` they are moved inside.
+    Boxes are squares of side 0.05 on the first, coarsest level, and double on each finer one, as
+    the released weights were trained. Those with a centre or side within MARGIN of 0 or 1 are
+    invalid and infinite.
     """
-    last = len(shapes) - 1
-    powers = [last - level if coarse else level for level in range(len(shapes))]
-    sides = [
-        like.new_full((h * w, 1), 0.05 * 2.0**power)
-        for power, (h, w) in zip(powers, shapes, strict=True)
-    ]
+    sides = [like.new_full((h * w, 1), 0.05 * 2.0**level) for level, (h, w) in enumerate(shapes)]
     side = torch.cat(sides)
     boxes = torch.cat([cell_centres(shapes, like), side, side], dim=1)
-    if coarse:
-        boxes = boxes.clamp(MARGIN, 1 - MARGIN)
-        return (boxes / (1 - boxes)).log(), torch.ones_like(boxes[:, 0], dtype=torch.bool)
     valid = ((boxes > MARGIN) & (boxes < 1 - MARGIN)).all(dim=1)
     logits = (boxes / (1 - boxes)).log()
     return logits.masked_fill(~valid[:, None], torch.inf), valid

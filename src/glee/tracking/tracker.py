@@ -19,7 +19,7 @@ from glee.tracking.snapshot import Snapshot
 # Weak objects continue a track only where their position agrees so much with it.
 _WEAK_POSITION = 0.3
 
-# An object that overlaps a stronger one by more is taken for the same and starts no track.
+# Without masks, an object whose box overlaps that of a stronger one by more starts no track.
 _TWIN_OVERLAP = 0.7
 
 
@@ -41,7 +41,8 @@ class Tracker:
         """Return the objects of the next frame that belong to tracks, with `track_ids`.
 
         found  all objects of the frame, with embeddings; those of low score help to continue
-               tracks, so give them down to `config.keep_score`. Masks are used if there are any.
+               tracks, so give them down to `config.keep_score`. Masks are used if there are any:
+               of several objects with nearly the same one, only the strongest counts.
 
         Rows keep their order; objects of no track are left out. A label is the one that the track
         has had most often of late; `names` may change from frame to frame. Ids count from 1 and
@@ -124,13 +125,13 @@ class Tracker:
         position = self._positions(memory, seen, unseen)
         cosine = memory.similarity(seen.embeddings)
         appearance = self._scale.agreement(cosine)
-        strong = seen.scores > self.config.birth_score
+        strong = seen.scored(self.config.birth_score)
         if is_cut(appearance[unseen == 1][:, strong]):
             position = torch.zeros_like(position)
         gain = gains(appearance, position, unseen, self.config)
         rows, objects = assign(gain * strong)
         self._scale.learn_alike(cosine[rows, objects][unseen[rows] == 1])
-        weak = (seen.scores > self.config.keep_score) & ~strong
+        weak = seen.scored(self.config.keep_score) & ~strong
         free = unseen == 1
         free[rows] = False
         if not (weak.any() and free.any()):
@@ -149,12 +150,14 @@ class Tracker:
         """Return the objects [N'] that start tracks, by falling score."""
         explained = np.zeros(len(seen), dtype=np.bool_)
         explained[recognised.numpy()] = True
-        strong = seen.scores > self.config.birth_score
+        strong = seen.scored(self.config.birth_score)
         if explained[strong.numpy()].all():
             return torch.zeros(0, dtype=torch.int64)
-        twins = seen.twins(_TWIN_OVERLAP).numpy()
+        # With masks those of one object are doubles already, and others may cover each other.
+        twins = ((seen.overlaps > _TWIN_OVERLAP) & (seen.shapes is None)).numpy()
         born: list[int] = []
-        for row in seen.scores.argsort(descending=True, stable=True)[: strong.sum()].tolist():
+        by_score = seen.scores.argsort(descending=True, stable=True)
+        for row in by_score[strong[by_score]].tolist():
             if not explained[row] and not (twins[row] & explained).any():
                 explained[row] = True
                 born.append(row)
@@ -162,7 +165,7 @@ class Tracker:
 
     def _learn_unlike(self, seen: Sightings) -> None:
         """Learn how alike different objects look, from those that are side by side."""
-        strong = seen.scores > self.config.birth_score
+        strong = seen.scored(self.config.birth_score)
         apart = (seen.overlaps == 0) & strong & strong[:, None]
         apart.fill_diagonal_(False)
         self._scale.learn_unlike((seen.embeddings @ seen.embeddings.T)[apart])

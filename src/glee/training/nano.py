@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from glee.config import PairConfig, nano
+from glee.data.corpus.packs import PACKS, MissingPackError, check_packs
 from glee.data.corpus.photos import read_masks, read_people
 from glee.data.corpus.sources import open_source
 from glee.data.feed import TrainSource
@@ -146,7 +147,7 @@ def nano_cell_recipe(*, steps: int = 600) -> Recipe:
     return Recipe(
         model=nano(),
         config=nano_cell_config(steps=steps),
-        open=lambda root: nano_cell_sources(root, root / LABELS),
+        open=lambda root: nano_cell_sources(complete(root), root / LABELS),
         start=CELLS_START,
         teach=nano_teacher,
     )
@@ -161,10 +162,31 @@ def nano_recipe(*, steps: int = 20_000) -> Recipe:
     return Recipe(
         model=nano(),
         config=nano_config(steps=steps),
-        open=lambda root: nano_sources(root, root / LABELS),
+        open=lambda root: nano_sources(complete(root), root / LABELS),
         start=NANO_START,
         teach=nano_teacher,
     )
+
+
+def complete(root: Path) -> Path:
+    """Return a data root that has all files of the recipes.
+
+    Raises FileNotFoundError that names all that are missing, and where they come from.
+    """
+    lacking = []
+    try:
+        check_packs(root, tuple(PACKS))
+    except MissingPackError as error:
+        lacking.append(str(error))
+    for path, origin in (
+        (LABELS, "tools/make_pseudo_labels.py makes it, see docs/pseudo_labels.md"),
+        (TEACHER, "NanoDet-g as published (Apache-2.0, github.com/RangiLyu/nanodet)"),
+    ):
+        if not (root / path).is_file():
+            lacking.append(f"{root / path} is missing: {origin}")
+    if lacking:
+        raise FileNotFoundError("\n".join(lacking))
+    return root
 
 
 def nano_teacher(root: Path) -> DenseTeacher:
