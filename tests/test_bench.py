@@ -227,6 +227,24 @@ def test_models_without_visual_prompts_are_measured_without_marks(predictor: Pre
     assert report.notes == ["marks: this model was trained without visual prompts"]
 
 
+@pytest.mark.parametrize(
+    ("load", "notes"),
+    [
+        (0.4, []),
+        (None, []),
+        (13.3, ["other work was running (load 13.3 on 2 cores): times are too long"]),
+    ],
+)
+def test_other_work_on_the_machine_is_told(
+    load: float | None, notes: list[str], predictor: Predictor
+) -> None:
+    plan = replace(small_plan(), axes=("batch",), batches=(1,))
+
+    report = run_bench(predictor, plan, {"load before": load, "cores": 2})
+
+    assert report.notes == notes
+
+
 def test_presets_have_random_weights_that_are_always_the_same() -> None:
     first, second = (open_model("tiny", device="cpu") for _ in range(2))
 

@@ -296,6 +296,19 @@ def test_damaged_tracks_of_the_annotations_are_named(
         )
 
 
+def test_frames_that_come_twice_are_named(tmp_path: Path) -> None:
+    make_tao(tmp_path)
+    path = tmp_path / "TAO/annotations/validation.json"
+    data = json.loads(path.read_text())
+    write_json(path, {**data, "images": [*data["images"], data["images"][0]]})
+    write_json(tmp_path / "results.json", [])
+
+    with pytest.raises(ValueError, match=r"validation\.json: images have id 0 twice"):
+        score_predictions(
+            open_benchmark("tao", Source(root=tmp_path)), tmp_path / "results.json", None
+        )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -53,9 +53,10 @@ def draw_curves(report: BenchReport, path: Path) -> None:
         for below in range(2):
             panels[2 * (number // COLUMNS) + below, number % COLUMNS].set_axis_off()
     facts = report.facts
+    threads = facts.get("threads")
     figure.suptitle(
         f"{facts.get('model', '')} · {facts.get('dtype', '')} · {facts.get('device', '')} · "
-        f"{facts.get('processor', '')}, {facts.get('threads', '')} threads",
+        f"{facts.get('processor', '')}, {threads} thread{'' if threads == 1 else 's'}",
         fontsize=10,
     )
     with replacing(path) as beside:

@@ -1,6 +1,6 @@
 """Running a plan: all sweeps, and the checks that measured variants give the same objects."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,6 +17,9 @@ from glee.results import Instances
 NO_MARKS = "this model was trained without visual prompts"
 NO_SCIPY = 'tracking needs SciPy: pip install "glee-vision[eval]"'
 
+BUSY = 0.5
+"""Processes that wanted to run before, for each core, from which times are not to be trusted."""
+
 Say = Callable[[Measurement], None]
 
 
@@ -31,6 +34,7 @@ def run_bench(
     left_out = _impossible(predictor)
     axes = [axis for axis in plan.axes if axis not in left_out]
     notes = [f"{axis}: {left_out[axis]}" for axis in plan.axes if axis in left_out]
+    notes += _busy(facts)
     bench = Bench(Stages(predictor, plan.objects), plan)
     measurements: list[Measurement] = []
     for axis in axes:
@@ -44,6 +48,14 @@ def run_bench(
         "objects with masks": plan.objects,
     }
     return BenchReport(facts | told, measurements, list(run_checks(bench, axes)), notes)
+
+
+def _busy(facts: Mapping[str, Any]) -> list[str]:
+    """Return in words that other work has made times longer, if it has."""
+    load, cores = facts.get("load before"), facts.get("cores", 1)
+    if load is None or load < BUSY * cores:
+        return []
+    return [f"other work was running (load {load} on {cores} cores): times are too long"]
 
 
 def _impossible(predictor: Predictor) -> dict[Axis, str]:

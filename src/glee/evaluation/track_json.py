@@ -120,6 +120,7 @@ def _read_boxes(
     """
     name, least = {"area": ("annotations", 0.0), "score": ("predictions", -LARGEST)}[value]
     images = sorted_by_id(data, "images")
+    require_unique(images, "images")
     image_rows = rows_by_id([one["id"] for one in images])
     video_rows, category_rows = rows_by_id(catalog.unit_ids), rows_by_id(catalog.category_ids)
     merged = _merged_categories(data)
