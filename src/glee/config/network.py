@@ -25,9 +25,8 @@ class GleeConfig:
     `project_levels` the backbone's maps but the finest are projected to `width` and one coarser
     level is added; without it all maps are used as they are. The finest map always feeds the
     mask features. With `coarse_context` each level also reads the coarsest map, and its cells are
-    left to be normalised one by one: how strong a map is, tells. With `box_names` the coarsest two
-    maps also name what is in a box, see glee.model.box_names. Networks without `visual_prompts`
-    take text only.
+    left to be normalised one by one: how strong a map is, tells. Networks without
+    `visual_prompts` take text only.
     """
 
     backbone: BackboneConfig = field(default_factory=ResNetConfig)
@@ -42,7 +41,6 @@ class GleeConfig:
     norm_groups: int = 32
     project_levels: bool = True
     coarse_context: bool = field(default=False, metadata=ADDED_LATER)
-    box_names: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         require_positive("", self)

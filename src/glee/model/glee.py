@@ -1,13 +1,12 @@
 """The network: images and prompts in, objects out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glee.config import GleeConfig
-from glee.model.box_names import BoxNames
 from glee.model.early_fusion import EarlyFusion
 from glee.model.heads import Heads
 from glee.model.interfaces import (
@@ -15,7 +14,6 @@ from glee.model.interfaces import (
     ExtraQueries,
     GleeOutputs,
     ImageFeatures,
-    ObjectOutputs,
     PromptBatch,
     TextTokens,
     VisualTokens,
@@ -38,15 +36,6 @@ class Marks:
     places: MarkPlaces | None
 
 
-@dataclass(frozen=True, slots=True)
-class Maps:
-    """What the decoder reads of images: refined levels, finest first, and what lies beside them."""
-
-    levels: tuple[Tensor, ...]
-    mask_features: Tensor
-    names: Tensor | None
-
-
 class GLEE(nn.Module):
     """General object foundation model (arXiv:2312.09158).
 
@@ -67,7 +56,6 @@ class GLEE(nn.Module):
         self.query_selection = QuerySelection(config.width, config.object_decoder)
         self.object_decoder = ObjectDecoder(config)
         self.heads = Heads(config.width, config.object_decoder)
-        self.box_names = BoxNames(config) if config.box_names else None
         nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(
@@ -94,11 +82,7 @@ class GLEE(nn.Module):
 
     def encode_image(self, pixels: Tensor) -> ImageFeatures:
         """Return what can be known of images `pixels` [B, 3, H, W] before a prompt is."""
-        pyramid = self.backbone(pixels)
-        features = self.neck(pyramid, pixels)
-        if self.box_names is None:
-            return features
-        return replace(features, names=self.box_names.read(pyramid))
+        return self.neck(self.backbone(pixels), pixels)
 
     def detect(
         self,
@@ -128,22 +112,21 @@ class GLEE(nn.Module):
             visual = self._encode_points(template, levels, prompts, generator)
             text, mask_features = prompts.text.to(dtype), mask_features.to(dtype)
             marks = self._read_marks(prompts, visual)
-            names = None if image.names is None else image.names.to(dtype)
-            maps = Maps(levels, mask_features, names)
-            return self._decode(maps, text, marks, every_layer, extra)
+            return self._decode(levels, mask_features, text, marks, every_layer, extra)
 
     def _decode(
         self,
-        maps: Maps,
+        levels: tuple[Tensor, ...],
+        mask_features: Tensor,
         text: TextTokens,
         marks: Marks,
         every_layer: bool,
         extra: ExtraQueries | None,
     ) -> GleeOutputs:
-        """Turn maps into objects."""
+        """Turn refined levels, finest first, into objects."""
         # The decoder's parameters know the levels from the coarsest to the finest.
-        memory = torch.cat([x.flatten(2).transpose(1, 2) for x in maps.levels[::-1]], dim=1)
-        shapes = tuple((x.shape[2], x.shape[3]) for x in maps.levels[::-1])
+        memory = torch.cat([x.flatten(2).transpose(1, 2) for x in levels[::-1]], dim=1)
+        shapes = tuple((x.shape[2], x.shape[3]) for x in levels[::-1])
         selected = self.query_selection(
             memory,
             shapes,
@@ -160,30 +143,20 @@ class GLEE(nn.Module):
         )
         sources = [(queries.content, queries.boxes), *((s.hidden, s.boxes) for s in states)]
         predicted = [
-            self._predict(x, boxes, text.classes, maps.names)
+            self.heads(x, boxes, text.classes)
             for x, boxes in (sources if every_layer else sources[-1:])
         ]
         proposals, cells = None, None
         if every_layer:
             cells = selected.cells
-            boxes = selected.box_logits.sigmoid()
-            proposals = self._predict(selected.content, boxes, text.classes, maps.names)
+            proposals = self.heads(selected.content, selected.box_logits.sigmoid(), text.classes)
         count = 0 if extra is None else extra.content.shape[1]
         own = (each.split(count)[1] for each in predicted)
         *auxiliary, final = own if marks.places is None else map(marks.places.weigh, own)
         further = () if extra is None else tuple(each.split(count)[0] for each in predicted)
         return GleeOutputs(
-            final, maps.mask_features, marks.tokens, tuple(auxiliary), proposals, further, cells
+            final, mask_features, marks.tokens, tuple(auxiliary), proposals, further, cells
         )
-
-    def _predict(
-        self, x: Tensor, boxes: Tensor, classes: Tensor, names: Tensor | None
-    ) -> ObjectOutputs:
-        """Return what queries x [B, Q, C] say, and what the encoder says of their boxes."""
-        outputs = self.heads(x, boxes, classes)
-        if self.box_names is None or names is None:
-            return outputs
-        return replace(outputs, logits=outputs.logits + self.box_names(names, boxes, classes))
 
     def unread_cells(self, image: ImageFeatures) -> CellQueries:
         """Return all cells as the queries that they would become without prompt and context.

@@ -32,15 +32,12 @@ class ImageFeatures:
     cells    [B, S, C]     pyramid levels, finest first, each row by row
     shapes   (h, w) of each level of `cells`
     lateral  [B, C, h, w]  the finest map, projected for the mask features
-    names    [B, C, h, w]  what the image encoder takes places for, see box_names.py; None if the
-                           network does not ask it
     """
 
     pixels: Tensor
     cells: Tensor
     shapes: LevelShapes
     lateral: Tensor
-    names: Tensor | None = None
 
     def repeat(self, rows: int) -> "ImageFeatures":
         """Return one image, B = 1, as B = rows without copying, to meet as many prompts."""
@@ -48,8 +45,7 @@ class ImageFeatures:
             value.expand(rows, *value.shape[1:])
             for value in (self.pixels, self.cells, self.lateral)
         )
-        names = None if self.names is None else self.names.expand(rows, *self.names.shape[1:])
-        return ImageFeatures(pixels, cells, self.shapes, lateral, names)
+        return ImageFeatures(pixels, cells, self.shapes, lateral)
 
 
 @dataclass(frozen=True, slots=True)

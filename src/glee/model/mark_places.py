@@ -14,7 +14,7 @@ POWER = 2.0
 LEAST = 0.03
 """Agreement of a box that has nothing to do with a mark."""
 
-AREA, CENTRE, FARTHEST = 0.3, 1.0, 2.0
+AREA, CENTRE, FARTHEST = 0.3, 1.5, 2.0
 """Of what a point says of the boxes that it lies in: small ones are more likely to be meant, and
 those in whose middle it lies; and how many half sides from the middle are told apart."""
 
