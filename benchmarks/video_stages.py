@@ -6,8 +6,9 @@ Every frame passes all stages, one after the other and in one thread, so that ot
 machine disturbs them alike: it is decoded, brought to the network's size, passes the network, its
 objects are chosen and their masks rendered, linked with those before and drawn; they are written as
 JSON, and the picture as H.264. Printed is the median processor time of each stage, and its share of
-the network's. Without `--video` it is drawn squares, of which the network's 20 best guesses are
-followed.
+the network's; and the same for all but the network together, and for what the next pass of the
+network must wait for, since it is not done by other threads. Without `--video` it is drawn squares,
+of which the network's 20 best guesses are followed.
 """
 
 import argparse
@@ -27,7 +28,6 @@ import torch
 import glee
 from glee import Predictor
 from glee.config import tiny
-from glee.draw import draw_instances
 from glee.inference.postprocess import Selection, find_objects
 from glee.inference.preprocess import preprocess
 from glee.inference.text import Vocabulary
@@ -39,11 +39,12 @@ from glee.tracking.tracker import Tracker
 from glee.video.pyav import import_av
 from glee.video.reader import open_source
 from glee.video.source import FrameRange, SourceFrame
-from glee.video.trails import Trails
+from glee.video.trails import Trails, draw_tracks
 from glee.video.writers.annotated import new_encoder
 from video_memory import EVERYTHING, NUM_OBJECTS, write_clip
 
 NETWORK, ENCODING = "network", "H.264"
+WAITED_FOR = ("resizing", "masks", "tracking")  # `glee.track` does all else in other threads
 
 
 class Stopwatch:
@@ -67,6 +68,8 @@ class Stopwatch:
         rest = sum(medians.values()) - network
         lines.append(_line("all but network", rest, network))
         lines.append(_line(f"and but {ENCODING}", rest - medians[ENCODING], network))
+        waited = sum(medians[name] for name in WAITED_FOR)
+        lines.append(_line("waited for", waited, network))
         return "\n".join(lines)
 
 
@@ -95,9 +98,7 @@ class Pipeline:
         with self.watch.stage("JSON"):
             json.dumps(tracked.cpu().to_json(), separators=(",", ":"))
         with self.watch.stage("drawing"):
-            picture = draw_instances(frame.image, tracked)
-            self._trails.draw(picture, tracked)
-            image = np.asarray(picture)
+            image = np.asarray(draw_tracks(frame.image, tracked, self._trails))
         self._encode(image, frame)
 
     @torch.no_grad()

@@ -166,7 +166,12 @@ def test_an_interrupted_run_is_kept_and_goes_on(
 
 
 @pytest.mark.parametrize(
-    "prompts", [["--text", "bar, line", "--threshold", "0.05"], ["--point", "6,6;30,30"]]
+    "prompts",
+    [
+        ["--text", "bar, line", "--threshold", "0.05"],
+        ["--text", "bar, line", "--threshold", "0.05", "--lag", "2"],
+        ["--point", "6,6;30,30"],
+    ],
 )
 def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(
     clip: str, weights: str, monkeypatch: pytest.MonkeyPatch, prompts: list[str]
@@ -215,7 +220,18 @@ def test_a_damaged_video_leaves_its_good_frames_and_says_when_it_stopped(
         (["nowhere.mp4", "--text", "bar"], 1, "video 'nowhere.mp4' not found"),
         (["clip.mp4"], 2, "no prompt given"),
         (["clip.mp4", "--text", "bar", "--frame", "1"], 2, "--frame says where marks lie"),
+        (
+            ["clip.mp4", "--point", "5,5", "--frame", "-1"],
+            2,
+            "--frame must be the number of a frame",
+        ),
         (["clip.mp4", "--text", "bar", "--every", "0"], 2, "every must be at least 1"),
+        (
+            ["clip.mp4", "--text", "bar", "--start", "8"],
+            2,
+            "start is 8, but video 'clip.mp4' has 8",
+        ),
+        (["clip.mp4", "--text", "bar", "--lag", "-1"], 2, "lag must be at least 0"),
         (["clip.mp4", "--point", "5,5", "--frame", "8"], 2, "has 8 frames (0 to 7)"),
         (["clip.mp4", "--text", "bar", "--max-memory-mb", "-1"], 2, "must be above 0"),
         (["clip.mp4", "--text", "bar", "--max-memory-mb", "1"], 1, "the process holds"),

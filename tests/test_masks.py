@@ -158,12 +158,22 @@ def test_enlarged_prompt_masks_include_every_pixel_they_touch() -> None:
     assert resized.int().tolist() == [[[1, 1, 1, 0, 0, 0]]]
 
 
-def test_boxes_of_masks_end_behind_the_last_pixel() -> None:
-    masks = torch.zeros(3, 5, 7, dtype=torch.bool)
+@pytest.mark.parametrize("width", [7, 8, 16])  # of which 8 and 16 are read in words
+def test_boxes_of_masks_end_behind_the_last_pixel(width: int) -> None:
+    masks = torch.zeros(3, 5, width, dtype=torch.bool)
     masks[0, 2, 3] = True
-    masks[1, 1, 6] = masks[1, 4, 0] = True
+    masks[1, 1, -1] = masks[1, 4, 0] = True
 
-    assert mask_to_boxes(masks).tolist() == [[3, 2, 4, 3], [0, 1, 7, 5], [0, 0, 0, 0]]
+    assert mask_to_boxes(masks).tolist() == [[3, 2, 4, 3], [0, 1, width, 5], [0, 0, 0, 0]]
+
+
+def test_boxes_of_masks_do_not_depend_on_how_these_lie_in_memory() -> None:
+    masks = torch.rand(4, 16, 24, generator=torch.Generator().manual_seed(0)) > 0.99
+    part = torch.zeros(4, 16, 29, dtype=torch.bool)[:, :, 3:27].copy_(masks)
+    across = torch.zeros(4, 24, 16, dtype=torch.bool).transpose(1, 2).copy_(masks)
+
+    assert torch.equal(mask_to_boxes(part), mask_to_boxes(masks))
+    assert torch.equal(mask_to_boxes(across), mask_to_boxes(masks))
 
 
 def test_boxes_of_no_masks_are_empty() -> None:

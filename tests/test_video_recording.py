@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from followers import object_at
 from glee.data.readers.mask_folders import read_index_picture
+from glee.draw import draw_instances
 from glee.evaluation.burst_json import read_burst_truth
 from glee.evaluation.mot import read_mot_tracks
 from glee.evaluation.track_json import read_track_predictions
@@ -31,6 +33,7 @@ from glee.tracking.snapshot import Snapshot
 from glee.video.file import VideoFile
 from glee.video.recording import FORMATS, Recording, is_unfinished
 from glee.video.source import FrameRange, SourceInfo
+from glee.video.trails import Trails, draw_tracks
 from glee.video.writers.journal import read_lines
 from glee.video.writers.palette import davis_palette
 from video_files import drawn_frame, write_video
@@ -181,6 +184,20 @@ def test_the_annotated_video_has_the_times_of_the_frames(folder: Path) -> None:
     assert not (folder / "annotated.ts").exists()
     with av.open(str(folder / "annotated.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_trails_run_below_the_names() -> None:
+    found, trails = object_at([4], ("bar",), SIZE), Trails()
+    before = replace(found, boxes=torch.tensor([[10.0, 30, 20, 40]]))
+    trails.draw(Image.new("RGB", SIZE[::-1]), before)
+
+    picture = np.asarray(draw_tracks(drawn_frame(0), found, trails))
+
+    named = np.asarray(draw_instances(drawn_frame(0), found))
+    nameless = np.asarray(draw_instances(drawn_frame(0), found, names=False, scores=False))
+    plate = (named != nameless).any(axis=2)
+    assert np.array_equal(picture[plate], named[plate])
+    assert (picture != named).any()
 
 
 def test_a_variable_frame_rate_is_kept(tmp_path: Path) -> None:

@@ -211,6 +211,7 @@ def test_mistakes_with_marks_are_explained(predictor: Predictor) -> None:
     [
         ({"every": 0}, "every must be at least 1, got 0"),
         ({"start": -1}, "start must be at least 0"),
+        ({"start": 8}, r"start is 8, but .* has 8 frames \(0 to 7\)"),
         ({"max_memory_mb": 0}, "max_memory_mb must be above 0"),
         ({"threshold": 2.0}, "threshold must lie in"),
         ({"frame_rate": 0}, "frame_rate must be above 0"),
@@ -231,6 +232,30 @@ def test_a_prompt_on_a_frame_behind_the_end_of_a_stream_is_an_error(predictor: P
 
     with pytest.raises(ValueError, match="prompts for frame 9, but the iterator of frames ended"):
         list(session)
+
+
+def test_a_start_behind_the_end_of_a_video_that_does_not_tell_its_length_is_an_error(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "clip.mkv", FRAMES)
+
+    with pytest.raises(ValueError, match=r"start is 9, but video .* ended before it"):
+        list(glee.track(predictor, path, ["bar"], start=9))
+
+
+@pytest.mark.parametrize("source", [FRAMES, "clip.mp4"], ids=["pictures", "file"])
+def test_a_run_that_was_stopped_behind_its_last_frame_goes_on_to_its_end(
+    predictor: Predictor, source: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mp4", FRAMES)
+    with glee.track(predictor, source, ["bar"]) as first:  # type: ignore[arg-type]
+        states = [first.state() for _ in first]
+
+    second = glee.track(predictor, source, ["bar"])  # type: ignore[arg-type]
+    second.restore(states[-1])
+
+    assert list(second) == []
 
 
 def test_a_mask_of_another_size_is_refused_on_its_frame(

@@ -78,7 +78,7 @@ def _to_rgb(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
             raise ValueError(
                 f"image must be [H, W, 3] uint8, got {list(image.shape)} {image.dtype}"
             )
-        return Image.fromarray(image).copy()
+        return Image.fromarray(image)  # Pillow stores RGB in another way: a copy
     if not isinstance(image, Image.Image):
         raise TypeError(
             "image must be a PIL image or a numpy array [H, W, 3] uint8, "

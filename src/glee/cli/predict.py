@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import glee
@@ -19,6 +18,7 @@ from glee.cli.output import (
     write_picture,
     write_report,
 )
+from glee.cli.parser import add_results, new_parser
 from glee.cli.prompts import add_prompts, mark_names, read_prompts
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("glee_out")
 
-HELP_WIDTH = 78
 DETAILS = (
     "Say what to look for by text, by marks, or both; coordinates are pixels of the image. One "
     "line an object is printed; pictures and predictions.json (COCO format) go to the folder --out."
@@ -41,12 +40,7 @@ EXAMPLE = """examples:
 
 def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     """Return the parser of this command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog=name,
-        description=fill(f"{summary}. {DETAILS}", HELP_WIDTH),
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(name, f"{summary}. {DETAILS}", EXAMPLE)
     parser.add_argument(
         "images",
         nargs="+",
@@ -55,7 +49,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     add_prompts(parser.add_argument_group("what to look for (each may be repeated)"))
     add_model(parser)
-    parser.add_argument("--threshold", type=float, help="least score, 0..1 (0.2 for --text)")
+    add_results(parser)
     parser.add_argument("--max-objects", type=int, help="at most so many objects (100 for --text)")
     parser.add_argument(
         "--scoring",
@@ -64,7 +58,6 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         help="by probability of the best name; by probability x mask quality of every pair of "
         "object and name; or marked objects by confidence (%(default)s)",
     )
-    parser.add_argument("--no-masks", action="store_true", help="boxes only")
     parser.add_argument(
         "--out",
         type=Path,

@@ -4,11 +4,11 @@ import argparse
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import glee
 from glee.cli.model import add_model, load_predictor
+from glee.cli.parser import add_results, new_parser
 from glee.cli.prompts import add_prompts, read_prompts
 from glee.cli.track_report import Report
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("glee_out")
 DEFAULT_FORMATS = ("video", "jsonl")
 
-HELP_WIDTH = 78
 DETAILS = (
     "Say what to follow by text, or by marks on one frame. Objects keep their numbers. One line a "
     "frame is printed; the annotated video and other files go to the folder --out. They are "
@@ -38,12 +37,7 @@ EXAMPLE = """examples:
 
 def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     """Return the parser of this command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog=name,
-        description=fill(f"{summary}. {DETAILS}", HELP_WIDTH),
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(name, f"{summary}. {DETAILS}", EXAMPLE)
     parser.add_argument(
         "source",
         metavar="SOURCE",
@@ -52,8 +46,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     add_prompts(parser.add_argument_group("what to follow (each may be repeated)"))
     parser.add_argument("--frame", type=int, metavar="N", help="number of the frame marked (0)")
     _add_range(parser)
-    parser.add_argument("--threshold", type=float, help="least score, 0..1 (0.2 for --text)")
-    parser.add_argument("--no-masks", action="store_true", help="boxes only")
+    add_results(parser)
     parser.add_argument("--max-memory-mb", type=float, metavar="MB", help="limit of the process")
     add_model(parser)
     parser.add_argument("--show", action="store_true", help="show the frames in a window")
@@ -65,6 +58,13 @@ def _add_range(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=int, default=0, metavar="N", help="first frame (0)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th frame only")
     parser.add_argument("--backward", action="store_true", help="from the start down to frame 0")
+    parser.add_argument(
+        "--lag",
+        type=int,
+        default=0,
+        metavar="N",
+        help="hold frames back by N, and leave out objects of names that do not last (0)",
+    )
     parser.add_argument("--rate", type=float, help="frames per second of a folder (24)")
     parser.add_argument("--skip-damage", action="store_true", help="go on behind damaged parts")
 
@@ -99,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
     prompts = read_prompts(options, index_masks=True)
     if options.frame is not None and not prompts.marks:
         raise ValueError("--frame says where marks lie; give --point, --box, --scribble or --mask")
+    if options.frame is not None and options.frame < 0:
+        raise ValueError(f"--frame must be the number of a frame, from 0, got {options.frame}")
     _check_formats(options)
     MemoryLimit(options.max_memory_mb)  # refuses what makes no sense before the model is loaded
     place = int(options.source) if _is_camera(options.source) else options.source
@@ -146,6 +148,7 @@ def _open_session(
         backward=options.backward,
         threshold=options.threshold,
         masks=not options.no_masks,
+        lag=options.lag,
         max_memory_mb=options.max_memory_mb,
     )
 
@@ -206,6 +209,7 @@ def _settings(prompts: "Prompts", options: argparse.Namespace) -> dict[str, Any]
         "backward": options.backward,
         "threshold": options.threshold,
         "masks": not options.no_masks,
+        "lag": options.lag,
         "model": options.model,
     }
 

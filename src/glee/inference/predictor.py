@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, overload
+from typing import overload
 
 import torch
 from torch import Tensor
 
 from glee.config import ResizeConfig
 from glee.images import ImageSource, load_image
+from glee.inference.asked import OneImagePrompts, is_marked, match_prompts
 from glee.inference.devices import require_device, require_dtype, require_float32
 from glee.inference.postprocess import Found, Scoring, Selection, find_objects
 from glee.inference.preprocess import ImageGeometry, preprocess
@@ -31,9 +32,6 @@ CELLS_AT_ONCE = 50_000
 # For names, the threshold of the published demo.
 DEFAULT_THRESHOLD = 0.2
 DEFAULT_MAX_OBJECTS = 100
-
-OneImagePrompts = Prompts | Vocabulary | Remembered
-"""What to look for in one image, besides a list of names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -152,7 +150,7 @@ class Predictor:
         """
         single = not isinstance(images, list | tuple)
         sources = images if isinstance(images, list | tuple) else [images]
-        wanted = _match_prompts(prompts, len(sources), single=single)
+        wanted = match_prompts(prompts, len(sources), single=single)
         found = []
         for source, own in zip(sources, wanted, strict=True):
             selection = self._selection(own, threshold, max_objects, masks, scoring)
@@ -266,7 +264,7 @@ class Predictor:
         scoring: Scoring,
     ) -> Selection:
         """Fill in the defaults that `predict` states."""
-        marked = _is_marked(prompts)
+        marked = is_marked(prompts)
         if scoring == "confidence" and not marked:
             raise ValueError(
                 'scoring="confidence" ranks marked objects, but prompts has no points, boxes, '
@@ -353,10 +351,6 @@ class Predictor:
             )
 
 
-def _is_marked(prompts: OneImagePrompts) -> bool:
-    return isinstance(prompts, Remembered) or (isinstance(prompts, Prompts) and bool(prompts.marks))
-
-
 def _join(rows: list[Found], prompts: OneImagePrompts, geometry: ImageGeometry) -> Instances:
     """Put what the rows found together: by score, or for marks in the order of the marks."""
     ids = torch.cat([torch.full_like(row.labels, n) for n, row in enumerate(rows)])
@@ -367,7 +361,7 @@ def _join(rows: list[Found], prompts: OneImagePrompts, geometry: ImageGeometry) 
     else:
         merged = torch.cat(masks) if masks else None
     described = isinstance(prompts, Prompts) and bool(prompts.expressions)
-    marked = _is_marked(prompts)
+    marked = is_marked(prompts)
     found = Instances(
         boxes=torch.cat([row.boxes for row in rows]),
         scores=scores,
@@ -380,23 +374,3 @@ def _join(rows: list[Found], prompts: OneImagePrompts, geometry: ImageGeometry) 
     )
     sorted_already = marked or len(rows) == 1
     return found if sorted_already else found[scores.argsort(descending=True, stable=True)]
-
-
-def _match_prompts(
-    prompts: OneImagePrompts | Sequence[str] | Sequence[Prompts],
-    num_images: int,
-    *,
-    single: bool,
-) -> list[OneImagePrompts]:
-    """Return the prompts of each image."""
-    if isinstance(prompts, Vocabulary | Remembered):
-        return [prompts] * num_images
-    if isinstance(prompts, Prompts | str) or not any(isinstance(p, Prompts) for p in prompts):
-        return [Prompts.coerce(cast("Prompts | Sequence[str]", prompts))] * num_images
-    own: list[OneImagePrompts] = [p for p in prompts if isinstance(p, Prompts)]
-    if single or len(own) != num_images or len(own) != len(prompts):
-        raise ValueError(
-            f"prompts has {len(prompts)} entries for {num_images} images; give one Prompts for all "
-            "images, or a list with one Prompts per image"
-        )
-    return own

@@ -111,7 +111,8 @@ def preprocess(
     image   [H, W, 3] RGB, 0..255
     resize  without it the image keeps its size
     Returns pixels [3, *padded] float32, normalised, and the geometry that leads back. Each image
-    is padded by itself, and so gives the same result in any batch.
+    is padded by itself, and so gives the same result in any batch. In memory the channels of a
+    pixel lie side by side, as the bytes do and as convolutions read them fastest.
     Raises ValueError for an image without `resize` that a square input cannot hold.
     """
     geometry = image_geometry(image.shape[:2], config, resize=resize)
@@ -119,11 +120,21 @@ def preprocess(
     # Pillow's bilinear filter on bytes, as detectron2 does it: it reads all pixels when it
     # shrinks, and rounds to bytes; the filters of F.interpolate give other numbers.
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous().float()
-    padding = (0, geometry.padded[1] - width, 0, geometry.padded[0] - height)
+    rows = torch.from_numpy(np.array(resized)).view(height, width * len(PIXEL_MEAN))
     if config.square:
-        return normalise(F.pad(pixels, padding, value=PADDING_GREY)), geometry
-    return F.pad(normalise(pixels), padding), geometry
+        padding = (
+            0,
+            (geometry.padded[1] - width) * len(PIXEL_MEAN),
+            0,
+            geometry.padded[0] - height,
+        )
+        rows = F.pad(rows, padding, value=PADDING_GREY)
+    # A row at a time: with only three numbers side by side arithmetic is many times slower.
+    canvas = torch.zeros(geometry.padded[0], geometry.padded[1] * len(PIXEL_MEAN))
+    inside = canvas[: rows.shape[0], : rows.shape[1]]
+    mean, std = (torch.tensor(c).repeat(geometry.padded[1]) for c in (PIXEL_MEAN, PIXEL_STD))
+    torch.sub(rows, mean[: rows.shape[1]], out=inside).div_(std[: rows.shape[1]])
+    return canvas.view(*geometry.padded, len(PIXEL_MEAN)).permute(2, 0, 1), geometry
 
 
 def normalise(pixels: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Tracker: objects of one frame after the other get the identities that they had before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -60,10 +60,7 @@ class Tracker:
         names = found.label_names()
         memory.see_again(rows, seen, objects, [names[n] for n in objects.tolist()], self._frame)
         born = self._births(seen, objects)
-        ids = torch.arange(self._next_id, self._next_id + len(born))
-        self._next_id += len(born)
-        first = [names[n] for n in born.tolist()]
-        self._memory = memory.join(memory.first_seen(ids, seen, born, first, self._frame))
+        self._memory = self._with_births(memory, seen, born, [names[n] for n in born.tolist()])
         self._learn_unlike(seen)
         known = torch.cat([rows, torch.arange(len(memory), len(self._memory))])
         return self._report(found, torch.cat([objects, born]), known)
@@ -162,6 +159,16 @@ class Tracker:
                 explained[row] = True
                 born.append(row)
         return torch.tensor(born, dtype=torch.int64)
+
+    def _with_births(
+        self, memory: Memory, seen: Sightings, born: Tensor, names: Sequence[str]
+    ) -> Memory:
+        """Return a memory with the objects [N'] that start tracks, each with its name, added."""
+        if not len(born):
+            return memory
+        ids = torch.arange(self._next_id, self._next_id + len(born))
+        self._next_id += len(born)
+        return memory.join(memory.first_seen(ids, seen, born, names, self._frame))
 
     def _learn_unlike(self, seen: Sightings) -> None:
         """Learn how alike different objects look, from those that are side by side."""

@@ -56,6 +56,10 @@ class FollowConfig:
         keep = min(config.keep_score, self.threshold)
         return replace(config, birth_score=self.threshold, keep_score=keep)
 
+    def at_once(self) -> "FollowConfig":
+        """Return the same, but that names' objects are reported from the first sighting on."""
+        return replace(self, tracker=replace(self.tracker_config(), birth_frames=1))
+
 
 class Followers:
     """Follows everything that the prompts of one video ask for; all share each encoded frame."""
@@ -143,6 +147,12 @@ class Followers:
         if not found:
             return self.nothing(frame.geometry.original)
         return found[0] if len(found) == 1 else _join(found)
+
+    def named(self, found: Instances) -> frozenset[int]:
+        """Return the numbers of those objects that were found by a name."""
+        numbers = [] if found.track_ids is None else found.track_ids.tolist()
+        owners = {number: self._identities.own(number) for number in numbers}
+        return frozenset(n for n, owner in owners.items() if owner and owner[0] == NAMES)
 
     def state(self) -> Snapshot:
         """Return all that is known of the objects."""

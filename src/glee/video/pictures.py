@@ -117,7 +117,8 @@ def _read(
         seconds = time.perf_counter() - began
         last = SourceFrame(index=index, timestamp=timestamp, image=image, seconds=seconds)
         yield last
-    require_some(info, last)
+    if frames.after is None:  # else those before were there
+        require_some(info, last)
 
 
 def _numbered(

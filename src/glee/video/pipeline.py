@@ -1,6 +1,7 @@
 """track(): from a source and prompts to a session that yields one frame after the other."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 
@@ -25,6 +26,7 @@ def track(  # noqa: PLR0913  # one keyword for each choice
     backward: bool = False,
     threshold: float | None = None,
     masks: bool = True,
+    lag: int = 0,
     max_memory_mb: float | None = None,
     frame_rate: float | Fraction | None = None,
     skip_damage: bool = False,
@@ -38,52 +40,53 @@ def track(  # noqa: PLR0913  # one keyword for each choice
 
     source         a video file, a folder of pictures, the number of a camera, a URL, or pictures
                    themselves; see `open_source`
-    prompts        names, of which every object is followed; expressions, each of which describes
-                   one object; or marks on the first frame. None if `at` or `mark` tells later
-    at             prompts by the number of their frame: marks that lie on it, or text that takes
-                   the place of earlier text from there on
+    prompts        names, of which every object is followed; expressions, each of one object; or
+                   marks on the first frame. None if `at` or `mark` tells later
+    at             prompts by number of frame: marks on it, or text that replaces earlier text
     start          first frame
     every          only each so many-th frame, and those with prompts
     backward       from the start down to frame 0; not for iterators and live sources
     threshold      objects are reported where they score higher, 0..1. If not given: 0.2 for names,
-                   while the object of an expression or mark is reported in each frame
+                   and always for expressions and marks
     masks          whether masks are wanted
+    lag            frames come so many later, with only those objects of names that last; see `Lag`
     max_memory_mb  the whole process may hold so many megabytes
     frame_rate     of folders and pictures, in frames per second; 24 if not given
     skip_damage    go on behind damaged parts of a file, whose frames are then missing
     config         further choices; `threshold` and `masks` above take the place of its own
     tracker        how objects of names are tracked
 
-    Returns a session: an iterator of VideoFrame, which also takes further prompts on the way. It
-    needs no more memory for a longer video. Raises ValueError, TypeError, FileNotFoundError and
-    VideoError for what makes no sense or cannot be read; while frames come VideoError where a
-    video is damaged, behind the frames before, and MemoryLimitError.
+    Returns a session, an iterator of VideoFrame that takes further prompts on the way. Raises
+    ValueError, TypeError, FileNotFoundError and VideoError for what makes no sense or cannot be
+    read; while frames come, behind the good ones, VideoError for damage, and MemoryLimitError.
     """
-    frames = FrameRange(start=start, every=every, backward=backward)
-    limit = MemoryLimit(max_memory_mb)
-    chosen = config or FollowConfig()
-    follow = replace(
-        chosen,
-        threshold=chosen.threshold if threshold is None else threshold,
-        tracker=tracker or chosen.tracker,
-        masks=masks and chosen.masks,
-    )
-    wanted = None if prompts is None else Prompts.coerce(prompts)
-    by_frame = {_frame_number(index): Prompts.coerce(own) for index, own in (at or {}).items()}
     opened = open_source(source, frame_rate=frame_rate, skip_damage=skip_damage)
-    try:
-        return VideoSession(
+    with ExitStack() as stack:
+        stack.callback(opened.close)
+        session = VideoSession(
             predictor,
             opened,
-            wanted,
-            at=by_frame,
-            frames=frames,
-            config=follow,
-            limit=limit,
+            None if prompts is None else Prompts.coerce(prompts),
+            at={_frame_number(index): Prompts.coerce(own) for index, own in (at or {}).items()},
+            frames=FrameRange(start=start, every=every, backward=backward),
+            config=_chosen(config or FollowConfig(), threshold, tracker, masks=masks),
+            lag=lag,
+            limit=MemoryLimit(max_memory_mb),
         )
-    except Exception:
-        opened.close()
-        raise
+        stack.pop_all()  # the session closes its source
+    return session
+
+
+def _chosen(
+    config: FollowConfig, threshold: float | None, tracker: TrackerConfig | None, *, masks: bool
+) -> FollowConfig:
+    """Let what was given by itself take the place of what the configuration says."""
+    return replace(
+        config,
+        threshold=config.threshold if threshold is None else threshold,
+        tracker=tracker or config.tracker,
+        masks=masks and config.masks,
+    )
 
 
 def _frame_number(index: int) -> int:

@@ -5,7 +5,6 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from glee.prompts import Prompts
 from glee.results import Instances, Timings, VideoFrame
 from glee.tracking.snapshot import Snapshot
 from glee.video.followers import FollowConfig, Followers
+from glee.video.lag import HeldFrame, Lag
 from glee.video.memory import MemoryLimit
 from glee.video.prefetch import Prefetch
 from glee.video.source import FrameRange, Source, SourceFrame, SourceInfo
@@ -25,15 +25,16 @@ class VideoSession:
 
     The next frame is computed when it is asked for, so that a slow consumer slows everything
     down, and no frame is changed later. While the network is busy, a thread reads ahead, but
-    not before the first frame was returned.
+    not before the first frame was followed.
 
-    `mark`, `set_prompts` and `remove` take effect from the next frame on, and may be called from
-    other threads. `glee.track` builds sessions.
+    `mark`, `set_prompts` and `remove` take effect from the next frame on that is followed, and may
+    be called from other threads. `glee.track` builds sessions.
 
     source   opened; closed with the session
     prompts  what to look for, None if that is told later. Marks lie on the first frame
     at       prompts by the number of their frame: marks on it, or text to look for from there on
     frames   which are wanted
+    lag      so many frames are followed before the first one is returned; see `Lag`
     limit    of the memory of the process
     """
 
@@ -46,20 +47,25 @@ class VideoSession:
         at: Mapping[int, Prompts],
         frames: FrameRange,
         config: FollowConfig,
+        lag: int,
         limit: MemoryLimit,
     ) -> None:
         self._predictor, self._source = predictor, source
         # Also a session that is left in the middle of a loop gives up its threads.
         weakref.finalize(self, source.close)
         self._limit = limit
-        self._followers = Followers(predictor, config)
+        self._lag = Lag(lag, config.tracker_config())
+        self._followers = Followers(predictor, config.at_once() if lag else config)
         self._text: Prompts | None = None
         self._waiting = dict(at)
         self._lock = threading.Lock()
         self._last: _Seen | None = None
+        self._shown: _Seen | None = None
+        self._behind_shown: Snapshot | None = None  # with a lag, the state behind that frame
         self._reader: Iterator[SourceFrame] | None = None
         self._ahead: Prefetch | None = None
         self._closed = False
+        self._end: Exception | None = None  # what comes behind the frames that are held back
         self._frames = replace(frames, always=frames.always | self._waiting.keys())
         self._begin(prompts)
         self._require_in_range(source.info)
@@ -75,30 +81,16 @@ class VideoSession:
     def __next__(self) -> VideoFrame:
         if self._closed:
             raise StopIteration
-        began = time.perf_counter()
-        try:
-            frame = next(self._frames_from())
-        except StopIteration:
+        while self._end is None and not self._lag.full:
+            self._advance()
+        if not len(self._lag):
             self.close()
-            self._require_all_used()
-            raise
-        except Exception:
-            self.close()
-            raise
-        there = time.perf_counter()
-        with self._lock:
-            instances = self._follow(frame)
-        ready = time.perf_counter()
-        self._limit.require(frame.index)
-        timings = Timings(decode=frame.seconds, wait=there - began, network=ready - there)
-        return VideoFrame(
-            index=frame.index,
-            timestamp=frame.timestamp,
-            instances=instances,
-            image=frame.image,
-            timings=timings,
-            dropped=frame.dropped,
-        )
+            assert self._end is not None  # or there is a frame
+            raise self._end
+        held = self._lag.let_go()
+        self._shown = _Seen(held.frame.index, held.frame.image)
+        self._behind_shown = held.state
+        return held.frame
 
     def set_prompts(self, prompts: Prompts | Sequence[str]) -> None:
         """Look for other names or expressions from the next frame on; marked objects stay.
@@ -126,9 +118,10 @@ class VideoSession:
         if no frame was returned yet.
         """
         with self._lock:
-            if on is None and self._last is None:
+            seen = self._shown if on is None else _Seen(on.index, on.image)
+            if seen is None:
                 raise ValueError("no frame was returned yet; give marks with the prompts, or in at")
-            return self._followers.mark(self._encoded(on), prompts, track_ids)
+            return self._followers.mark(self._encoded(seen), prompts, track_ids)
 
     def remove(self, track_id: int) -> None:
         """Stop following a marked object; its number is not given again.
@@ -139,15 +132,13 @@ class VideoSession:
             self._followers.remove(track_id)
 
     def state(self) -> Snapshot:
-        """Return all that is needed to go on behind the last frame; see `restore`."""
+        """Return all that is needed to go on behind the last frame; see `restore`.
+
+        With a lag it knows nothing of what was marked or changed since that frame was followed.
+        """
         with self._lock:
-            state = self._followers.state()
-            values = {
-                "last": None if self._last is None else self._last.index,
-                "text": None if self._text is None else self._text.to_json(),
-                "followers": state.values,
-            }
-            return Snapshot(values, state.tensors)
+            state = self._behind_shown or self._state_now()
+            return Snapshot({**state.values, "lag": self._lag.state()}, state.tensors)
 
     def restore(self, state: Snapshot) -> None:
         """Go on where a session of the same source, prompts and options was.
@@ -161,6 +152,7 @@ class VideoSession:
             self._text = None if text is None else Prompts.from_json(text)
             followers = Snapshot(state.values["followers"], state.tensors)
             self._followers.restore(followers, self._text)
+            self._lag.restore(state.values["lag"])
             self._frames = replace(self._frames, after=last)
             self._waiting = {i: p for i, p in self._waiting.items() if self._frames.wants(i)}
 
@@ -174,12 +166,7 @@ class VideoSession:
     def __enter__(self) -> "VideoSession":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _begin(self, prompts: Prompts | None) -> None:
@@ -195,25 +182,36 @@ class VideoSession:
             self.set_prompts(prompts)
 
     def _require_in_range(self, info: SourceInfo) -> None:
-        """Refuse prompts on frames that will not come."""
+        """Refuse a start, and prompts on frames, that will not come."""
+        start, count = self._frames.start, info.num_frames
+        if count is not None and start >= count:
+            raise ValueError(
+                f"start is {start}, but {info.name} has {count} frames (0 to {count - 1})"
+            )
         for index in self._waiting:
             if not self._frames.wants(index):
                 raise ValueError(
                     f"at has prompts for frame {index}, but frames are read from "
                     f"{self._frames.start} {'down' if self._frames.backward else 'on'}"
                 )
-            if info.num_frames is not None and index >= info.num_frames:
+            if count is not None and index >= count:
                 raise ValueError(
-                    f"there are prompts for frame {index}, but {info.name} has {info.num_frames} "
-                    f"frames (0 to {info.num_frames - 1})"
+                    f"there are prompts for frame {index}, but {info.name} has {count} frames "
+                    f"(0 to {count - 1})"
                 )
 
-    def _require_all_used(self) -> None:
-        if self._waiting:
-            raise ValueError(
-                f"there are prompts for frame {min(self._waiting)}, but {self.info.name} ended "
-                "before it"
+    def _unused(self) -> ValueError | None:
+        """Return what is wrong if the source ended before the start, or before some prompts."""
+        if self._last is None and self._frames.after is None:
+            return ValueError(
+                f"start is {self._frames.start}, but {self.info.name} ended before it"
             )
+        if not self._waiting:
+            return None
+        return ValueError(
+            f"there are prompts for frame {min(self._waiting)}, but {self.info.name} ended "
+            "before it"
+        )
 
     def _frames_from(self) -> Iterator[SourceFrame]:
         """Return where the next frame comes from: the first at once, others by a thread."""
@@ -228,6 +226,45 @@ class VideoSession:
             self._ahead = Prefetch(self._reader, depth)
             weakref.finalize(self, self._ahead.close)
         return self._ahead
+
+    def _advance(self) -> None:
+        """Follow one more frame, or note what ends them."""
+        began = time.perf_counter()
+        try:
+            frame = next(self._frames_from())
+            there = time.perf_counter()
+            with self._lock:
+                instances = self._follow(frame)
+                named = self._followers.named(instances) if self._lag.frames else frozenset()
+                state = self._state_now() if self._lag.frames else None
+            ready = time.perf_counter()
+            self._limit.require(frame.index)
+        except StopIteration as end:
+            self._end = self._unused() or end
+            return
+        except Exception as error:  # whatever it is, the frames before it come first
+            self._end = error
+            return
+        timings = Timings(decode=frame.seconds, wait=there - began, network=ready - there)
+        followed = VideoFrame(
+            index=frame.index,
+            timestamp=frame.timestamp,
+            instances=instances,
+            image=frame.image,
+            timings=timings,
+            dropped=frame.dropped,
+        )
+        self._lag.hold(HeldFrame(followed, named, state))
+
+    def _state_now(self) -> Snapshot:
+        """Return what is known behind the frame that was followed last."""
+        state = self._followers.state()
+        values = {
+            "last": None if self._last is None else self._last.index,
+            "text": None if self._text is None else self._text.to_json(),
+            "followers": state.values,
+        }
+        return Snapshot(values, state.tensors)
 
     def _follow(self, frame: SourceFrame) -> Instances:
         self._last = None  # its features are large
@@ -247,20 +284,19 @@ class VideoSession:
         self._last = _Seen(frame.index, frame.image, encoded)
         return instances
 
-    def _encoded(self, frame: VideoFrame | None) -> EncodedImage:
+    def _encoded(self, frame: "_Seen") -> EncodedImage:
         """Return a frame encoded; the last one mostly is so already."""
         last = self._last
-        if last is not None and (frame is None or frame.index == last.index):
-            return last.encoded or self._predictor.encode(last.image)
-        assert frame is not None  # or there is a last one
+        if last is not None and frame.index == last.index and last.encoded is not None:
+            return last.encoded
         return self._predictor.encode(frame.image)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """The last frame.
+    """A frame that was followed.
 
-    encoded  None if nothing was looked for in it
+    encoded  None if nothing was looked for in it, or if its features are not kept
     """
 
     index: int

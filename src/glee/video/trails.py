@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from glee.colors import track_color
+from glee.draw import draw_instances
 from glee.results import Instances
 
 LENGTH = 40  # frames
 FORGET = 40  # frames without the object after which its trail is gone
 THICKNESS = 0.003  # as a share of the picture's mean side
+
+
+def draw_tracks(image: NDArray[np.uint8], found: Instances, trails: "Trails") -> Image.Image:
+    """Draw one more frame's objects and their trails on a copy of it, names above all else."""
+    picture = draw_instances(image, found, names=False, scores=False)
+    trails.draw(picture, found)
+    return draw_instances(picture, found, boxes=False, masks=False)
 
 
 class Trails:

@@ -6,8 +6,7 @@ import tarfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -85,16 +84,11 @@ class _Writer:
     def __enter__(self) -> "_Writer":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind is None:
             self._finish()
         else:  # the shard at hand does not get its place
-            self._stack.__exit__(kind, error, trace)
+            self._stack.__exit__(kind, *rest)
 
     def add(self, sample: Sample, sets: NameSets) -> tuple[int, int, int, int, int]:
         """Write a sample; return its row of the index.
