@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from glee.data.drawn import drawn_images, write_coco
 from glee.data.readers.folder import detect_format, read_folder
 from glee.data.readers.index import ImageIndex
 
@@ -69,6 +70,26 @@ def test_coco_without_its_images_says_what_it_looked_for(tmp_path: Path) -> None
 
     with pytest.raises(FileNotFoundError, match=r"'a\.jpg' .* was not found"):
         read_folder(tmp_path)
+
+
+def test_coco_may_lack_its_first_images(tmp_path: Path) -> None:
+    write_coco(drawn_images(3), tmp_path)
+    (tmp_path / "images" / "0000.png").unlink()
+
+    samples = read_folder(tmp_path)["all"]
+
+    assert samples.folder == tmp_path / "images"
+
+
+def test_images_of_two_splits_may_have_the_same_names(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        coco(tmp_path / "annotations" / f"{split}.json", "a.jpg")
+        draw(tmp_path / "images" / split / "a.jpg")
+
+    splits = read_folder(tmp_path)
+
+    assert splits["train"].folder == tmp_path / "images" / "train"
+    assert splits["val"].folder == tmp_path / "images" / "val"
 
 
 def test_two_files_for_one_split_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 import glee
 from glee.cli.main import main
-from glee.config import ResizeConfig, lite, tiny
+from glee.config import ResizeConfig, lite, nano, tiny
 from glee.data.drawn import drawn_images, write_coco
 from glee.data.schema import Samples
 from glee.data.transforms import MultiScale, ScaleJitter
@@ -15,6 +16,7 @@ from glee.evaluation.own_data import judge_samples
 from glee.inference.predictor import Predictor
 from glee.model.glee import GLEE
 from glee.model.weights import load_model, model_from_weights, save_model
+from glee.training.config import CriterionConfig, DenoisingConfig
 from glee.training.finetune import (
     FinetuneConfig,
     Finetuned,
@@ -24,6 +26,7 @@ from glee.training.finetune import (
     tuning_config,
 )
 from glee.training.lora import add_low_rank, plain_weights
+from glee.training.nano import nano_config
 from toy_training import toy_network
 
 
@@ -134,12 +137,63 @@ def test_one_image_is_too_few(tmp_path: Path) -> None:
         split_folder(tmp_path, share=0.5, seed=0)
 
 
+def damage(folder: Path) -> None:
+    """Split a folder, and break one of its images to judge on and one box to learn."""
+    for split, count in (("train", 7), ("val", 2)):
+        write_coco(drawn_images(count, side=64), folder / split)
+    (folder / "val" / "images" / "0001.png").write_bytes(b"no image")
+    path = folder / "train" / "annotations.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"] = [200, 200, 10, 10]
+    path.write_text(json.dumps(content))
+
+
+def test_damaged_images_and_boxes_are_left_out_and_named(tmp_path: Path) -> None:
+    damage(tmp_path)
+    config = FinetuneConfig(steps=1, bad_share=0.2)
+
+    tuned = tune(tmp_path, tmp_path / "out", ByName(0, 0), config)
+
+    assert tuned.images == (7, 1)
+    boxes, images = tuned.warnings
+    assert boxes.startswith("1 of 28 entries left out")
+    assert images.startswith("1 of 9 entries left out")
+    assert "0001.png" in images
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (FinetuneConfig(bad_share=0.1), "11.1% of the entries are bad"),
+        (FinetuneConfig(bad_share=0.01), "3.6% of the entries are bad"),
+        (FinetuneConfig(fail_fast=True), "box outside its image"),
+    ],
+)
+def test_too_much_damage_stops_before_anything_is_learned(
+    config: FinetuneConfig, message: str, tmp_path: Path
+) -> None:
+    damage(tmp_path)
+
+    with pytest.raises(ValueError, match=message):
+        tune(tmp_path, tmp_path / "out", ByName(), config)
+
+    assert not (tmp_path / "out").exists()
+
+
 def test_steps_follow_from_the_number_of_images() -> None:
     def steps(images: int) -> int:
-        return tuning_config(FinetuneConfig(batch_size=4), images).schedule.steps
+        return tuning_config(FinetuneConfig(batch_size=4), images, tiny()).schedule.steps
 
     # Twenty times all images, four at a time, within 200 and 5000.
     assert (steps(10), steps(100), steps(10_000)) == (200, 500, 5000)
+
+
+def test_a_network_is_tuned_by_the_losses_that_it_was_trained_by() -> None:
+    small, released = (tuning_config(FinetuneConfig(), 10, one()) for one in (nano, lite))
+
+    assert small.criterion == replace(nano_config(steps=1).criterion, cell_distillation=0.0)
+    assert small.denoising is None
+    assert (released.criterion, released.denoising) == (CriterionConfig(), DenoisingConfig())
 
 
 def test_augmentation_fits_the_size_that_a_network_sees() -> None:

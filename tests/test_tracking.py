@@ -175,6 +175,16 @@ def test_a_weaker_answer_for_the_same_object_does_not_take_its_track() -> None:
     assert tracked.scores.tolist() == pytest.approx([0.9])
 
 
+def test_of_two_answers_that_fit_alike_the_surer_is_the_object() -> None:
+    near, nearer = (14.0, 10.0, 34.0, 30.0), (12.0, 10.0, 32.0, 30.0)
+    tracker = Tracker()
+    tracker.step(frame((LEFT, CAT)))
+
+    tracked = tracker.step(frame((near, CAT), (nearer, CAT), scores=[0.9, 0.3]))
+
+    assert tracked.boxes[ids(tracked).index(1)].tolist() == list(near)
+
+
 def test_objects_in_one_box_are_two_if_their_masks_are() -> None:
     upper, lower = (10, 10, 30, 20), (10, 20, 30, 30)
 

@@ -1,6 +1,8 @@
+import json
 import math
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -11,11 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from glee.data.drawn import drawn_images
+from glee.data.drawn import drawn_images, write_coco
+from glee.data.readers.coco import read_coco
 from glee.model.weights import load_model
 from glee.training.checkpoint import load_checkpoint
 from glee.training.interruption import interruptible
-from glee.training.log import FILE, Log, read_log
+from glee.training.log import FILE, LEFT_OUT, Log, read_log
 from glee.training.loop import MODEL, Run, Trainer, train
 from glee.training.pictures import FOLDER
 from toy_training import losses_of, same_weights, start, toy_network, toy_run, toy_source, train_toy
@@ -276,3 +279,31 @@ def test_a_run_stops_if_too_many_samples_are_bad(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="entries are bad"):
         train(run)
+
+
+def test_what_could_not_be_used_is_counted_and_named_in_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = drawn_images(3)
+    frame = replace(samples.samples[0].frames[0], image=tmp_path / "lost.png")
+    broken = replace(samples.samples[0], frames=(frame,))
+    some = replace(samples, samples=(broken, *samples.samples[1:]))
+    run = replace(toy_run(tmp_path, 4), sources=[toy_source(some)])
+
+    train(run)
+
+    text = (tmp_path / LEFT_OUT).read_text()
+    assert re.match(r"in training up to step 4: \d+ of \d+ entries left out\n", text)
+    assert "lost.png" in text
+    assert f"see {tmp_path / LEFT_OUT}" in capsys.readouterr().err
+
+
+def test_a_source_of_which_too_much_is_left_out_is_refused(tmp_path: Path) -> None:
+    path = write_coco(drawn_images(4), tmp_path)
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"] = [200, 200, 10, 10]  # outside
+    path.write_text(json.dumps(content))
+    source = toy_source(read_coco(path, tmp_path / "images"))
+
+    with pytest.raises(ValueError, match=r"drawn: 6\.2% of the entries are bad"):
+        train(replace(toy_run(tmp_path, 1), sources=[source]))

@@ -44,6 +44,16 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         help="names of the data set that are not trained on, to see whether they get worse",
     )
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument(
+        "--bad-share",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="largest share of bad entries and images that is put up with (%(default)s)",
+    )
+    parser.add_argument(
+        "--fail-fast", action="store_true", help="stop at the first entry that cannot be used"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -61,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
         rate=options.rate,
         batch_size=options.batch_size,
         hold_out=tuple(options.hold_out),
+        bad_share=options.bad_share,
+        fail_fast=options.fail_fast,
     )
     try:
         tuned = finetune(

@@ -48,7 +48,14 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--tensorboard", action="store_true", help="write for TensorBoard, too")
     parser.add_argument(
-        "--fail-fast", action="store_true", help="stop at the first sample that cannot be used"
+        "--bad-share",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="largest share of bad entries and images that is put up with (%(default)s)",
+    )
+    parser.add_argument(
+        "--fail-fast", action="store_true", help="stop at the first entry that cannot be used"
     )
     return parser
 
@@ -74,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         shard=options.shard,
         tensorboard=options.tensorboard,
+        bad_share=options.bad_share,
         fail_fast=options.fail_fast,
     )
     try:

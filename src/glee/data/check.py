@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from glee.data.readers.index import ImageIndex, read_size
-from glee.data.readers.lazy import LazyIndex
-from glee.data.readers.videos import VideoIndex
+from glee.data.left_out import report_of
+from glee.data.readers.index import read_size
 from glee.data.report import Report
 from glee.data.scene import open_frame
-from glee.data.schema import BadSampleError, Frame, Sample, Samples, Subset
+from glee.data.schema import BadSampleError, Frame, Sample, Samples
 
 START = 2**16
 """Bytes of a file by which, with its length, it is known again."""
@@ -108,16 +107,6 @@ def find_leaks(splits: Mapping[str, Checked]) -> Report:
         for key, file in found.files.items():
             seen.setdefault(key, f"{split} {file}")
     return report
-
-
-def report_of(samples: Samples) -> Report:
-    """Return what a reader has left out; nothing for one that keeps no report."""
-    match samples:
-        case ImageIndex() | VideoIndex() | LazyIndex():
-            return samples.report
-        case Subset():
-            return report_of(samples.samples)
-    return Report()
 
 
 def spread(count: int, most: int | None) -> Iterator[int]:

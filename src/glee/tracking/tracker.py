@@ -126,7 +126,8 @@ class Tracker:
         if is_cut(appearance[unseen == 1][:, strong]):
             position = torch.zeros_like(position)
         gain = gains(appearance, position, unseen, self.config)
-        rows, objects = assign(gain * strong)
+        # Of two answers that fit an identity about equally well, the surer one is the object.
+        rows, objects = assign(gain * strong * (1 + seen.scores) / 2)
         self._scale.learn_alike(cosine[rows, objects][unseen[rows] == 1])
         weak = seen.scored(self.config.keep_score) & ~strong
         free = unseen == 1

@@ -2,23 +2,32 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from glee.config import ResizeConfig
+from glee.config import GleeConfig, ResizeConfig
 from glee.data.feed import TrainSource
+from glee.data.left_out import only_usable, require_sound
 from glee.data.mixture import Source
 from glee.data.readers.folder import WHOLE, read_folder
 from glee.data.schema import Samples, Subset
 from glee.data.transforms import Augmentation, MultiScale, ScaleJitter
 from glee.data.without import WithoutNames
 from glee.model.glee import GLEE
-from glee.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from glee.training.config import (
+    CriterionConfig,
+    DenoisingConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 from glee.training.loop import train
 from glee.training.lora import add_low_rank
+from glee.training.nano import nano_config
 from glee.training.run import Judge, Run
 
 Mode = Literal["head", "lora", "full"]
@@ -27,6 +36,9 @@ RATES: dict[Mode, float] = {"head": 1e-3, "lora": 5e-4, "full": 1e-4}
 
 EPOCHS, FEWEST, MOST = 20, 200, 5000
 """How often all images are seen, and limits of the number of steps, unless steps are given."""
+
+DENSE = replace(nano_config(steps=1).criterion, cell_distillation=0.0)
+"""Losses of networks whose cells say what they are: nano's, without its teacher."""
 
 LOST = 0.01
 """A fall of the AP of names that were not trained on of which a user should know."""
@@ -47,6 +59,8 @@ class FinetuneConfig:
                 not trained on
     judged      share of the images that are judged on, if the folder is not split
     rank        of low-rank changes
+    bad_share   the largest share of bad entries of the annotation, and of bad images
+    fail_fast   stop at the first bad one
     """
 
     mode: Mode = "lora"
@@ -57,14 +71,16 @@ class FinetuneConfig:
     judged: float = 0.2
     rank: int = 8
     seed: int = 0
+    bad_share: float = 0.05
+    fail_fast: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in RATES:
             raise ValueError(f"mode must be head, lora or full, got {self.mode!r}")
-        if self.batch_size < 1 or not 0 < self.judged < 1:
+        if self.batch_size < 1 or not 0 < self.judged < 1 or not 0 <= self.bad_share <= 1:
             raise ValueError(
-                f"batch_size ({self.batch_size}) must be at least 1, judged ({self.judged}) "
-                "within 0..1"
+                f"batch_size ({self.batch_size}) must be at least 1, judged ({self.judged}) and "
+                f"bad_share ({self.bad_share}) within 0..1"
             )
 
 
@@ -97,10 +113,14 @@ def finetune(
     folder  split into train and val, or else split here
     out     folder for checkpoints, logs and `model.safetensors`, which `glee.load` reads
 
-    It goes on after an interruption, like any training. Raises ValueError for a folder or an
-    option that does not make sense, and what `train` raises.
+    Images that cannot be used are left out, and named in the warnings. It goes on after an
+    interruption, like any training. Raises ValueError for a folder or an option that does not make
+    sense, and what `train` raises.
     """
-    learned, judged = split_folder(folder, share=config.judged, seed=config.seed)
+    learned, judged = split_folder(
+        folder, share=config.judged, seed=config.seed, fail_fast=config.fail_fast
+    )
+    judged, left_out = _sound(learned, judged, config)
     held_out = frozenset(config.hold_out)
     visible = WithoutNames(learned, held_out)
     names = tuple(dict.fromkeys(visible.names[n] for n in range(len(visible.names))))
@@ -112,10 +132,12 @@ def finetune(
     run = Run(
         model=model,
         sources=[_source(visible, model.config.resize, config.batch_size)],
-        config=tuning_config(config, len(learned)),
+        config=tuning_config(config, len(learned), model.config),
         folder=out,
         describe=describe(config, folder),
         device=torch.device(device),
+        bad_share=config.bad_share,
+        fail_fast=config.fail_fast,
     )
     tuned = train(run)
     after, held_after = judge(tuned, judged, names), judge(tuned, judged, rest) if rest else {}
@@ -126,18 +148,21 @@ def finetune(
         held_out_before=held_before,
         held_out_after=held_after,
         images=(len(learned), len(judged)),
-        warnings=tuple(_warnings(before, after, held_before, held_after)),
+        warnings=(*left_out, *_warnings(before, after, held_before, held_after)),
     )
 
 
-def split_folder(folder: Path, *, share: float, seed: int) -> tuple[Samples, Samples]:
+def split_folder(
+    folder: Path, *, share: float, seed: int, fail_fast: bool = False
+) -> tuple[Samples, Samples]:
     """Return the images to learn from and those to judge on; the same for the same seed.
 
-    share  0..1, of the images to judge on if the folder has none set apart
+    share      0..1, of the images to judge on if the folder has none set apart
+    fail_fast  raise ValueError at the first bad entry
 
     Raises ValueError for fewer than two images, or a folder without any to learn from.
     """
-    splits = read_folder(folder)
+    splits = read_folder(folder, fail_fast=fail_fast)
     learned: Samples | None = splits.get("train", splits.get(WHOLE))
     if learned is None:
         raise ValueError(f"{str(folder)!r} has {', '.join(splits)}, but no images to train on")
@@ -151,8 +176,28 @@ def split_folder(folder: Path, *, share: float, seed: int) -> tuple[Samples, Sam
     return Subset(learned, sorted(order[count:])), Subset(learned, sorted(order[:count]))
 
 
-def tuning_config(config: FinetuneConfig, num_images: int) -> TrainConfig:
-    """Return how a network learns when it is tuned to so many images."""
+def _sound(learned: Samples, judged: Samples, config: FinetuneConfig) -> tuple[Samples, list[str]]:
+    """Return the images that can be judged on, and what is left out, in words.
+
+    Raises ValueError if that is too much.
+    """
+    check = partial(require_sound, most=config.bad_share, fail_fast=config.fail_fast)
+    first, second = check(learned, "images to train on"), check(judged, "images to judge on")
+    usable, unusable = only_usable(judged, fail_fast=config.fail_fast)
+    unusable.total += len(learned)  # a share of all images; these are opened in training
+    unusable.require_share(config.bad_share)
+    # The parts of a folder that is split here have one report.
+    reports = (first, unusable) if first is second else (first, second, unusable)
+    return usable, [str(report) for report in reports if report.counts]
+
+
+def tuning_config(config: FinetuneConfig, num_images: int, network: GleeConfig) -> TrainConfig:
+    """Return how a network learns when it is tuned to so many images.
+
+    It learns by the losses that it was trained by: a network whose cells say what they are would
+    unlearn it by those of the released ones. Their noised objects begin from texts, and one cell
+    of each object only is taught its name, while its neighbours are taught to deny it.
+    """
     steps = config.steps
     if steps is None:
         steps = min(max(FEWEST, EPOCHS * num_images // config.batch_size), MOST)
@@ -166,6 +211,8 @@ def tuning_config(config: FinetuneConfig, num_images: int) -> TrainConfig:
             decay_vectors=False,
             clip_norm=0.1,
         ),
+        criterion=DENSE if network.object_decoder.cell_reach else CriterionConfig(),
+        denoising=None if network.object_decoder.cell_reach else DenoisingConfig(),
         seed=config.seed,
         save_every=100,
         picture_every=max(1, steps // 5),

@@ -33,7 +33,8 @@ class Launch:
     workers      processes that prepare batches
     shard        divide the network among the processes
     tensorboard  write for TensorBoard, too
-    fail_fast    stop at the first unusable sample
+    bad_share    the largest share of a source's entries, and of samples, that may be bad
+    fail_fast    stop at the first bad one
     """
 
     start: Sequence[Path] = ()
@@ -45,6 +46,7 @@ class Launch:
     workers: int = 2
     shard: bool = False
     tensorboard: bool = False
+    bad_share: float = 0.05
     fail_fast: bool = False
 
 
@@ -80,6 +82,7 @@ def launch(
         until=options.until,
         shard=options.shard,
         tensorboard=options.tensorboard,
+        bad_share=options.bad_share,
         fail_fast=options.fail_fast,
     )
 

@@ -1,6 +1,7 @@
 """What a run says of itself: a progress bar, a file of numbers, and TensorBoard's files."""
 
 import json
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from tqdm import tqdm
 
+from glee.data.report import Report
 from glee.files import replacing
 from glee.training.criterion import LAST, Losses
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 FILE = "log.jsonl"
+
+LEFT_OUT = "left_out.txt"
 
 BOARD = "tensorboard"
 
@@ -100,7 +104,20 @@ class Log:
         """Write what an evaluation found."""
         self._append({"step": step, "evaluation": dict(numbers)})
         if self.main:
-            tqdm.write(f"step {step}: " + ", ".join(f"{n} {v:.4g}" for n, v in numbers.items()))
+            found = ", ".join(f"{n} {v:.4g}" for n, v in numbers.items())
+            tqdm.write(f"step {step}: {found}", file=sys.stderr)
+
+    def left_out(self, reports: Mapping[str, Report]) -> None:
+        """Write what of the data could not be used, by what was looked at, if there is anything."""
+        faulty = {name: report for name, report in reports.items() if report.counts}
+        if not (self.main and faulty):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{name}: {report}\n" for name, report in faulty.items())
+        with replacing(self.folder / LEFT_OUT) as beside:
+            beside.write_text(text, "utf-8")
+        count = sum(report.counts.total() for report in faulty.values())
+        tqdm.write(f"{count} entries left out, see {self.folder / LEFT_OUT}", file=sys.stderr)
 
     def end(self) -> None:
         """Write all that waits to be written."""

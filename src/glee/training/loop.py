@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from glee.data.feed import Feed, Prepared, iterate
+from glee.data.left_out import require_sound
 from glee.data.report import Report
 from glee.inference.preprocess import normalise
 from glee.model.glee import GLEE
@@ -39,9 +40,10 @@ def train(run: Run) -> GLEE:
 
     Ctrl-C and SIGTERM end it after the step at hand, with a checkpoint.
     Returns a network with what was learned, averaged if averages are kept, in evaluation mode; it
-    is also written to `model.safetensors` in the folder. Raises KeyboardInterrupt if it was
-    interrupted, FloatingPointError if the training has diverged, and ValueError if too many
-    samples are bad or the checkpoint is that of another run.
+    is also written to `model.safetensors` in the folder, and what of the data could not be used to
+    `left_out.txt`. Raises KeyboardInterrupt if it was interrupted, FloatingPointError if the
+    training has diverged, and ValueError if too much of the data is bad or the checkpoint is that
+    of another run.
     """
     trainer = Trainer(run)
     trainer.resume()
@@ -54,6 +56,12 @@ class Trainer:
 
     def __init__(self, run: Run) -> None:
         self.run, self.config = run, run.config
+        self.reading = {
+            source.name: require_sound(
+                source.samples, source.name, most=run.bad_share, fail_fast=run.fail_fast
+            )
+            for source in run.sources
+        }
         self.processes = Processes.current(run.device)
         self.device = self.processes.device
         self.model = run.model.to(self.device).train()
@@ -112,6 +120,7 @@ class Trainer:
                     if self.processes.any(interrupted()):
                         break
                 self.save()
+        self.log.left_out({**self.reading, f"in training up to step {self.step}": self.report})
         self.log.end()
         if self.step < last:
             raise KeyboardInterrupt(f"stopped after step {self.step}; run again to go on")

@@ -38,8 +38,8 @@ class Run:
     shard        divide weights, gradients and optimizer among the processes, instead of keeping
                  all of them in each
     tensorboard  write for TensorBoard, too
-    bad_share    the largest share of samples that may turn out unusable
-    fail_fast    stop at the first unusable sample
+    bad_share    the largest share of entries of a source, and of samples opened, that may be bad
+    fail_fast    stop at the first bad one
 
     Raises ValueError for float16 with `shard`, and for `best_by` without evaluations.
     """

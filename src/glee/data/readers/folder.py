@@ -1,6 +1,7 @@
 """A user's own folder: COCO, YOLO or Pascal VOC, told apart by the files in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,9 @@ WHOLE = "all"
 
 DEPTH = 3
 """How many folders deep files are looked for."""
+
+TRIED = 20
+"""Images by which the folder of images is found; some may be missing."""
 
 LAYOUTS = (
     "expected COCO (a JSON file with images, annotations and categories), YOLO (data.yaml or "
@@ -111,18 +115,31 @@ def _split_of(path: Path) -> str:
 
 
 def _image_folder(annotations: Path, folder: Path) -> Path:
-    """Find the folder that file names are relative to, by the first image."""
-    name = next(
-        (entry["file_name"] for part, entry in iterate_entries(annotations) if part == "images"),
-        None,
-    )
-    folders = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
-    near = [annotations.parent, folder]
-    if name is None:
+    """Find the folder that file names are relative to, by the first image that is there.
+
+    Images of different splits may have the same names: folders of the same split, and near to the
+    annotation, are looked at first.
+    """
+    entries = (entry for part, entry in iterate_entries(annotations) if part == "images")
+    named = (entry.get("file_name") for entry in entries if isinstance(entry, Mapping))
+    names = list(islice((name for name in named if isinstance(name, str) and name), TRIED))
+    if not names:
         return annotations.parent
-    for place in (*near, *folders):
-        if len(place.relative_to(folder).parts) <= DEPTH and (place / name).is_file():
-            return place
+    split = _split_of(annotations.relative_to(folder))
+
+    def distance(place: Path) -> tuple[int, bool, Path]:
+        own = _split_of(place.relative_to(folder))
+        other = 0 if own == split else 1 if own == WHOLE else 2
+        return other, not place.is_relative_to(annotations.parent), place
+
+    inside = (path for path in folder.rglob("*") if path.is_dir())
+    near = [path for path in inside if len(path.relative_to(folder).parts) <= DEPTH]
+    places = sorted((folder, *near), key=distance)
+    for name in names:
+        for place in places:
+            if (place / name).is_file():
+                return place
     raise FileNotFoundError(
-        f"image {name!r} of {str(annotations)!r} was not found in {str(folder)!r} or a folder in it"
+        f"image {names[0]!r} of {str(annotations)!r} was not found in {str(folder)!r} or a folder "
+        f"in it, nor were the next {len(names) - 1}"
     )
