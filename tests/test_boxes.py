@@ -5,6 +5,7 @@ from glee.ops.boxes import (
     clip_boxes,
     cxcywh_to_xyxy,
     scale_boxes,
+    suppress_nested,
     xyxy_to_cxcywh,
     xyxy_to_xywh,
 )
@@ -53,3 +54,22 @@ def test_area_is_width_times_height_and_never_negative() -> None:
     boxes = torch.tensor([[1.0, 2.0, 4.0, 7.0], [4.0, 7.0, 1.0, 2.0], [1.0, 1.0, 1.0, 5.0]])
 
     assert box_area(boxes).tolist() == [15, 0, 0]
+
+
+def test_of_boxes_inside_each_other_the_best_one_stays() -> None:
+    whole, part, aside = [0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 3.0, 3.0], [8.0, 0.0, 18.0, 10.0]
+    boxes = torch.tensor([part, whole, aside, part])
+    scores, labels = torch.tensor([0.5, 0.9, 0.7, 0.6]), torch.tensor([0, 0, 0, 1])
+
+    # `aside` shares a fifth with `whole`; the second `part` has another label.
+    assert suppress_nested(boxes, scores, labels, 0.8).tolist() == [1, 2, 3]
+    assert suppress_nested(boxes, scores, labels, 0.1).tolist() == [1, 3]
+    assert suppress_nested(boxes, scores, labels, 1.0).tolist() == [1, 2, 3, 0]
+
+
+def test_a_better_part_drops_the_whole() -> None:
+    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 3.0, 3.0]])
+
+    kept = suppress_nested(boxes, torch.tensor([0.1, 0.2]), torch.zeros(2).long(), 0.8)
+
+    assert kept.tolist() == [1]

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from glee.config import tiny
 from glee.inference import postprocess
 from glee.model.build import build_glee
 from glee.model.glee import GLEE
+from glee.ops.boxes import suppress_nested
 
 Picture = NDArray[np.uint8]
 
@@ -50,6 +52,20 @@ def test_scores_fall_and_exceed_the_threshold(predictor: Predictor, image: Pictu
     assert (found.scores > middle).all()
     assert torch.equal(found.scores, everything[everything > middle])
     assert torch.equal(everything, everything.sort(descending=True).values)
+
+
+def test_nested_objects_of_a_name_are_left_out_when_asked(
+    predictor: Predictor, image: Picture
+) -> None:
+    everything = predictor.predict(image, ["cat"], threshold=0)
+    all_kept = predictor.predict(image, ["cat"], threshold=0, nested=1)
+    apart = predictor.predict(image, ["cat"], threshold=0, nested=0.5)
+
+    assert len(everything) == len(all_kept) > len(apart) > 0
+    kept = suppress_nested(everything.boxes, everything.scores, everything.labels, 0.5)
+    torch.testing.assert_close(apart.scores, everything.scores[kept])
+    with pytest.raises(ValueError, match=re.escape("nested must lie in 0..1")):
+        predictor.predict(image, ["cat"], nested=0)
 
 
 def test_results_do_not_depend_on_the_other_images(predictor: Predictor, image: Picture) -> None:

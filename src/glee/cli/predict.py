@@ -52,6 +52,13 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     add_results(parser)
     parser.add_argument("--max-objects", type=int, help="at most so many objects (100 for --text)")
     parser.add_argument(
+        "--nested",
+        type=float,
+        metavar="SHARE",
+        help="of two objects of one name leave out the worse if more than this share of the "
+        "smaller box lies in the other; 1 keeps all (for --text with nano 0.8)",
+    )
+    parser.add_argument(
         "--scoring",
         default="object",
         choices=("object", "pair", "confidence"),
@@ -138,7 +145,7 @@ def _check_options(options: argparse.Namespace, prompts: "Prompts") -> None:
     """Refuse what no image could make sense of, before the model is loaded."""
     from glee.inference.postprocess import Selection  # noqa: PLC0415
 
-    given = {"threshold": options.threshold, "max_objects": options.max_objects}
+    given = {name: getattr(options, name) for name in ("threshold", "max_objects", "nested")}
     Selection(**{name: value for name, value in given.items() if value is not None})
     if options.scoring == "confidence" and not prompts.marks:
         raise ValueError(
@@ -163,6 +170,7 @@ def _predict(
         max_objects=options.max_objects,
         masks=not options.no_masks,
         scoring=options.scoring,
+        nested=options.nested,
     )
     if picture is not None:
         write_picture(glee.draw_instances(image, found), picture)

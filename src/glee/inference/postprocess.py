@@ -9,6 +9,7 @@ from torch import Tensor
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import ObjectOutputs
 from glee.model.mask_maps import some_masks
+from glee.ops.boxes import suppress_nested
 from glee.ops.masks import grade_masks, render_masks
 
 Scoring = Literal["object", "pair", "confidence"]
@@ -26,6 +27,8 @@ class Selection:
     max_objects  at most so many
     masks        whether masks are wanted
     clip         whether boxes are cut at the image's borders
+    nested       with scoring "object": of two objects of one name the worse is left out if more
+                 than this share of the smaller box lies in the other; None keeps both
     """
 
     scoring: Scoring = "object"
@@ -33,6 +36,7 @@ class Selection:
     max_objects: int = 100
     masks: bool = True
     clip: bool = True
+    nested: float | None = None
 
     @property
     def reads_masks(self) -> bool:
@@ -50,6 +54,8 @@ class Selection:
             raise TypeError(f"max_objects must be a whole number, got {self.max_objects!r}")
         if self.max_objects < 1:
             raise ValueError(f"max_objects must be at least 1, got {self.max_objects}")
+        if self.nested is not None and not 0 < self.nested <= 1:
+            raise ValueError(f"nested must lie in 0..1 (0 excluded), got {self.nested}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,9 @@ def find_objects(
     query, labels, scores = _choose(outputs, row, selection)
     embeddings = outputs.embeddings[row].float()
     boxes = geometry.boxes_to_original(outputs.boxes_cxcywh[row, query], clip=selection.clip)
+    if selection.scoring == "object" and selection.nested is not None:
+        kept = suppress_nested(boxes, scores, labels, selection.nested)
+        query, labels, scores, boxes = query[kept], labels[kept], scores[kept], boxes[kept]
     if selection.scoring != "pair":
         masks = None
         if selection.masks:

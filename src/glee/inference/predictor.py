@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
@@ -32,6 +32,7 @@ CELLS_AT_ONCE = 50_000
 # For names, the threshold of the published demo.
 DEFAULT_THRESHOLD = 0.2
 DEFAULT_MAX_OBJECTS = 100
+NESTED = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -104,6 +105,7 @@ class Predictor:
         max_objects: int | None = None,
         masks: bool = True,
         scoring: Scoring = "object",
+        nested: float | None = None,
     ) -> Instances: ...
 
     @overload
@@ -116,9 +118,10 @@ class Predictor:
         max_objects: int | None = None,
         masks: bool = True,
         scoring: Scoring = "object",
+        nested: float | None = None,
     ) -> list[Instances]: ...
 
-    def predict(
+    def predict(  # noqa: PLR0913  # one argument a choice, all but two by name
         self,
         images: ImageSource | EncodedImage | Sequence[ImageSource | EncodedImage],
         prompts: OneImagePrompts | Sequence[str] | Sequence[Prompts],
@@ -127,6 +130,7 @@ class Predictor:
         max_objects: int | None = None,
         masks: bool = True,
         scoring: Scoring = "object",
+        nested: float | None = None,
     ) -> Instances | list[Instances]:
         """Find what the prompts ask for.
 
@@ -142,6 +146,10 @@ class Predictor:
                      "pair": as in the paper's evaluations, by probability times mask quality, an
                      object may appear with several names. "confidence": marked objects by the
                      confidence that the paper describes, not by the probability of their name
+        nested       with scoring="object", of two objects of one name the worse is left out if
+                     more than this share of the smaller box, 0..1, lies in the other; 1 keeps
+                     all. If not given: 0.8 for names with networks that are not trained to find
+                     each object once, such as nano, else 1
 
         Returns Instances for one image, a list for a list. They are sorted by score; those of
         marks come in the order of the marks. `embeddings` tell the same object in other
@@ -154,6 +162,8 @@ class Predictor:
         found = []
         for source, own in zip(sources, wanted, strict=True):
             selection = self._selection(own, threshold, max_objects, masks, scoring)
+            if nested is not None:
+                selection = replace(selection, nested=nested)
             found.append(self._predict_one(source, own, selection))
         return found[0] if single else found
 
@@ -283,7 +293,12 @@ class Predictor:
             masks=masks,
             # The paper's evaluations cut the boxes of Pro only.
             clip=scoring != "pair" or self.model.config.resize.square,
+            nested=None if marked or described else self._nested(),
         )
+
+    def _nested(self) -> float | None:
+        """Return the default of `nested`: cells that reach find an object many times."""
+        return NESTED if self.model.config.object_decoder.cell_reach else None
 
     @torch.no_grad()
     def _predict_one(

@@ -98,6 +98,25 @@ def suppress_overlaps(xyxy: Tensor, scores: Tensor, labels: Tensor, overlap: flo
     return order[kept]
 
 
+def suppress_nested(xyxy: Tensor, scores: Tensor, labels: Tensor, share: float) -> Tensor:
+    """Return the rows of the boxes that tell apart from all better ones of their label, best first.
+
+    As `suppress_overlaps`, but a box is dropped if more than `share` of the smaller of two boxes
+    lies in the other: also a part of an object that is there, or several of which one is.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    kept = torch.ones(len(order), dtype=torch.bool, device=order.device)
+    for label in labels.unique():
+        rows = (labels[order] == label).nonzero()[:, 0]
+        boxes = xyxy[order[rows]]
+        low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+        high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+        areas = box_area(boxes)
+        smaller = torch.minimum(areas[:, None], areas[None]).clamp(min=1e-6)
+        kept[rows] = _unbeaten(_sides(low, high).prod(dim=-1) / smaller > share)
+    return order[kept]
+
+
 def _unbeaten(rivals: Tensor) -> Tensor:
     """Return which rows [N] bool stay if each that stays drops its later rivals [N, N] bool."""
     beats = rivals.cpu().numpy()
