@@ -52,10 +52,18 @@ def draw_instances(  # noqa: PLR0913  # one keyword for each part
             f"found in {instances.image_size}; draw on the image that was predicted"
         )
     found = instances.to("cpu")
-    xyxy = clip_boxes(found.boxes.float(), found.image_size)
+    draw_shapes(picture, found, boxes=boxes, masks=masks)
+    draw_names(picture, found, names=names, scores=scores, font=font)
+    return picture
+
+
+def draw_shapes(
+    picture: Image.Image, found: Instances, *, boxes: bool = True, masks: bool = True
+) -> None:
+    """Draw masks and boxes of objects, which are on the CPU, on their own picture in RGB."""
     # Large ones first, so that small ones stay on top.
+    xyxy = clip_boxes(found.boxes.float(), found.image_size)
     order = box_area(xyxy).argsort(descending=True, stable=True).tolist()
-    rectangles = [_rectangle(box, picture) for box in xyxy.tolist()]
     colors = [track_color(key) for key in _color_keys(found)]
     line = max(LEAST_LINE, round(LINE_SHARE * sum(picture.size) / 2))
     if masks and found.masks is not None:
@@ -63,12 +71,24 @@ def draw_instances(  # noqa: PLR0913  # one keyword for each part
         for n in order:
             _draw_mask(picture, found.masks[n].numpy(), Rectangle(*windows[n]), colors[n], line)
     if boxes:
+        rectangles = _rectangles(found, picture)
         for n in order:
             _draw_box(picture, rectangles[n], colors[n], line)
+
+
+def draw_names(
+    picture: Image.Image,
+    found: Instances,
+    *,
+    names: bool = True,
+    scores: bool = True,
+    font: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write what objects, which are on the CPU, are called on their own picture in RGB."""
     if names or scores:
         texts = _texts(found, names=names, scores=scores)
-        draw_plates(picture, rectangles, texts, colors, font)
-    return picture
+        colors = [track_color(key) for key in _color_keys(found)]
+        draw_plates(picture, _rectangles(found, picture), texts, colors, font)
 
 
 def _to_rgb(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
@@ -89,10 +109,14 @@ def _to_rgb(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
     return upright if upright.mode == "RGB" else upright.convert("RGBA").convert("RGB")
 
 
-def _rectangle(xyxy: list[float], picture: Image.Image) -> Rectangle:
-    left, top, right, bottom = (round(value) for value in xyxy)
-    left, top = min(left, picture.width - 1), min(top, picture.height - 1)
-    return Rectangle(left, top, max(right, left + 1), max(bottom, top + 1))
+def _rectangles(found: Instances, picture: Image.Image) -> list[Rectangle]:
+    """Return the boxes in whole pixels of the picture, at least one in each."""
+    rectangles = []
+    for box in clip_boxes(found.boxes.float(), found.image_size).tolist():
+        left, top, right, bottom = (round(value) for value in box)
+        left, top = min(left, picture.width - 1), min(top, picture.height - 1)
+        rectangles.append(Rectangle(left, top, max(right, left + 1), max(bottom, top + 1)))
+    return rectangles
 
 
 def _color_keys(found: Instances) -> list[int]:

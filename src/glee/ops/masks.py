@@ -276,7 +276,9 @@ def _count_runs(mask: NDArray[np.bool_], box: Sequence[int]) -> NDArray[np.int64
         borders = borders[(times == 1) & (borders < height * width)]
     elif bottom == height:
         borders = borders[borders < height * width]
-    return np.diff(borders, prepend=0, append=height * width)
+    ends = np.empty(len(borders) + 2, dtype=np.int64)
+    ends[0], ends[1:-1], ends[-1] = 0, borders, height * width
+    return ends[1:] - ends[:-1]
 
 
 def decode_rle(rles: Sequence[Rle], size: tuple[int, int]) -> Tensor:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from glee.colors import track_color
-from glee.draw import draw_instances
+from glee.draw import draw_instances, draw_names
 from glee.results import Instances
 
 LENGTH = 40  # frames
@@ -16,10 +16,14 @@ THICKNESS = 0.003  # as a share of the picture's mean side
 
 
 def draw_tracks(image: NDArray[np.uint8], found: Instances, trails: "Trails") -> Image.Image:
-    """Draw one more frame's objects and their trails on a copy of it, names above all else."""
+    """Draw one more frame's objects and their trails on a copy of it, names above all else.
+
+    found  on the CPU
+    """
     picture = draw_instances(image, found, names=False, scores=False)
     trails.draw(picture, found)
-    return draw_instances(picture, found, boxes=False, masks=False)
+    draw_names(picture, found)
+    return picture
 
 
 class Trails:
