@@ -196,6 +196,34 @@ def test_a_network_is_tuned_by_the_losses_that_it_was_trained_by() -> None:
     assert (released.criterion, released.denoising) == (CriterionConfig(), DenoisingConfig())
 
 
+def test_a_rate_of_zero_is_not_the_default() -> None:
+    with pytest.raises(ValueError, match=r"rate \(0\.0\)"):
+        tuning_config(FinetuneConfig(rate=0.0), 10, tiny())
+
+
+@pytest.mark.parametrize(
+    ("command", "data"), [("finetune", ["tiny.safetensors", "shapes"]), ("train", ["--data", "d"])]
+)
+def test_devices_and_folders_that_are_none_are_refused_before_all_else(
+    command: str,
+    data: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "tiny.safetensors", toy_network())
+    (tmp_path / "file").touch()
+    words = [command, *data, *(["--recipe", "nano"] if command == "train" else [])]
+
+    assert main([*words, "--out", "out", "--device", "mps:7"]) == 2
+    assert main([*words, "--out", "file"]) == 1
+
+    said = capsys.readouterr().err
+    assert "device 'mps:7' is not available here" in said
+    assert "'file' is a file; give a folder" in said
+
+
 def test_augmentation_fits_the_size_that_a_network_sees() -> None:
     scaled = augmentation(lite().resize)
 

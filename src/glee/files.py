@@ -1,4 +1,4 @@
-"""Files written beside their place and then moved there, so that none is ever half-written."""
+"""Files written beside their place and then moved there, so that none is half-written; folders."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,3 +22,9 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def require_folder(path: Path) -> None:
+    """Raise NotADirectoryError if what is to be a folder is there and something else."""
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"{str(path)!r} is a file; give a folder to write to")

@@ -17,6 +17,8 @@ from glee.data.readers.folder import WHOLE, read_folder
 from glee.data.schema import Samples, Subset
 from glee.data.transforms import Augmentation, MultiScale, ScaleJitter
 from glee.data.without import WithoutNames
+from glee.files import require_folder
+from glee.inference.devices import require_device
 from glee.model.glee import GLEE
 from glee.training.config import (
     CriterionConfig,
@@ -117,6 +119,8 @@ def finetune(
     interruption, like any training. Raises ValueError for a folder or an option that does not make
     sense, and what `train` raises.
     """
+    place = require_device(device)
+    require_folder(out)
     learned, judged = split_folder(
         folder, share=config.judged, seed=config.seed, fail_fast=config.fail_fast
     )
@@ -135,7 +139,7 @@ def finetune(
         config=tuning_config(config, len(learned), model.config),
         folder=out,
         describe=describe(config, folder),
-        device=torch.device(device),
+        device=place,
         bad_share=config.bad_share,
         fail_fast=config.fail_fast,
     )
@@ -205,7 +209,7 @@ def tuning_config(config: FinetuneConfig, num_images: int, network: GleeConfig) 
     return TrainConfig(
         schedule=ScheduleConfig(steps=steps, warmup=min(50, steps // 10), shape="cosine"),
         optimizer=OptimizerConfig(
-            rate=config.rate or RATES[config.mode],
+            rate=RATES[config.mode] if config.rate is None else config.rate,
             backbone=encoders,
             text=encoders,
             decay_vectors=False,

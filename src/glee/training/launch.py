@@ -9,6 +9,8 @@ import torch
 
 from glee.config_json import config_to_dict
 from glee.data.schema import Samples
+from glee.files import require_folder
+from glee.inference.devices import require_device
 from glee.model.build import build_glee
 from glee.training.config import ScheduleConfig, TrainConfig
 from glee.training.recipe import Recipe
@@ -60,8 +62,11 @@ def launch(
     judge   gives "AP boxes", as glee.evaluation.own_data.judge_network does, for recipes that keep
             the best network; without it the last one is kept
 
-    Raises FileNotFoundError that names data that are missing, or a file of weights.
+    Raises FileNotFoundError that names data that are missing, or a file of weights, and ValueError
+    for a device that is not here, or a folder that is a file.
     """
+    device = require_device(options.device)
+    require_folder(folder)
     sources = recipe.open(root)
     evaluate = _evaluation(recipe, root, judge)
     config = _adapt(recipe.config, options)
@@ -78,7 +83,7 @@ def launch(
         best_by=None if evaluate is None else BEST_BY,
         teacher=None if recipe.teach is None else recipe.teach(root),
         workers=options.workers,
-        device=torch.device(options.device),
+        device=device,
         until=options.until,
         shard=options.shard,
         tensorboard=options.tensorboard,
