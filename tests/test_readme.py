@@ -67,6 +67,6 @@ def test_the_video_commands_run(workplace: Path) -> None:
     first = [command for command in commands if "--resume" not in command]
     first = [command for command in first if "--finish" not in command]
 
-    assert [main(shlex.split(command, comments=True)) for command in first] == [0] * 4
+    assert [main(shlex.split(command, comments=True)) for command in first] == [0] * 5
     assert {"annotated.mp4", "tracks.jsonl"} < {p.name for p in (workplace / "glee_out").iterdir()}
     assert len(list((workplace / "masks" / "masks").iterdir())) == 4
