@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 import glee
 from glee import Predictor
@@ -36,11 +37,10 @@ from glee.model.interfaces import PromptBatch
 from glee.results import Instances
 from glee.tracking.config import TrackerConfig
 from glee.tracking.tracker import Tracker
-from glee.video.pyav import import_av
 from glee.video.reader import open_source
 from glee.video.source import FrameRange, SourceFrame
 from glee.video.trails import Trails, draw_tracks
-from glee.video.writers.annotated import new_encoder
+from glee.video.writers.annotated import new_encoder, to_frame
 from video_memory import EVERYTHING, NUM_OBJECTS, write_clip
 
 NETWORK, ENCODING = "network", "H.264"
@@ -98,8 +98,8 @@ class Pipeline:
         with self.watch.stage("JSON"):
             json.dumps(tracked.cpu().to_json(), separators=(",", ":"))
         with self.watch.stage("drawing"):
-            image = np.asarray(draw_tracks(frame.image, tracked, self._trails))
-        self._encode(image, frame)
+            picture = draw_tracks(frame.image, tracked, self._trails)
+        self._encode(picture, frame)
 
     @torch.no_grad()
     def _follow(self, frame: SourceFrame) -> Instances:
@@ -124,13 +124,13 @@ class Pipeline:
         with self.watch.stage("tracking"):
             return self._tracker.step(instances)
 
-    def _encode(self, image: np.ndarray, frame: SourceFrame) -> None:
+    def _encode(self, picture: Image.Image, frame: SourceFrame) -> None:
         with self.watch.stage(ENCODING):
+            image = to_frame(picture)
             if self._encoder is None:
-                self._encoder = new_encoder(image.shape[1], image.shape[0], Fraction(24))
-            picture = import_av().VideoFrame.from_ndarray(image, format="rgb24")
-            picture.pts = frame.index * 3750
-            self._encoder.encode(picture)
+                self._encoder = new_encoder(image.width, image.height, Fraction(24))
+            image.pts = frame.index * 3750
+            self._encoder.encode(image)
 
 
 def run(predictor: Predictor, clip: Path, names: list[str], frames: int, everything: bool) -> str:

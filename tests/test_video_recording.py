@@ -34,6 +34,7 @@ from glee.video.file import VideoFile
 from glee.video.recording import FORMATS, Recording, is_unfinished
 from glee.video.source import FrameRange, SourceInfo
 from glee.video.trails import Trails, draw_tracks
+from glee.video.writers.annotated import to_frame
 from glee.video.writers.journal import read_lines
 from glee.video.writers.palette import davis_palette
 from video_files import drawn_frame, write_video
@@ -225,6 +226,18 @@ def test_odd_sizes_grow_by_a_pixel(tmp_path: Path) -> None:
     frame = next(iter(VideoFile(tmp_path / "annotated.mp4").read(FrameRange())))
 
     assert frame.image.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 63)])
+def test_what_is_encoded_is_the_picture_with_its_last_pixels_repeated(
+    size: tuple[int, int],
+) -> None:
+    pixels = drawn_frame(15, size)  # its bar is at the right
+
+    frame = to_frame(Image.fromarray(pixels)).to_ndarray(format="rgb24")
+
+    rows, columns = (np.arange(48).clip(max=size[0] - 1), np.arange(64).clip(max=size[1] - 1))
+    assert np.array_equal(frame, pixels[rows[:, None], columns])
 
 
 def with_sound(path: Path, codec: str) -> Path:

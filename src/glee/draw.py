@@ -146,20 +146,25 @@ def _draw_mask(
     radius = line // 2 + 2
     left, top = max(0, window.left - radius), max(0, window.top - radius)
     inside = mask[top : window.bottom + radius, left : window.right + radius].view(np.uint8)
-    tint = Image.fromarray(inside * np.uint8(round(255 * MASK_OPACITY)))
-    picture.paste(color, (left, top), tint)
+    picture.paste(color, (left, top), _grey(inside * np.uint8(round(255 * MASK_OPACITY))))
     # Across a straight edge a box blur rises linearly: its values are distances from the edge,
     # which gives a smooth contour at the price of a blur. The image's border is no edge.
-    area = Image.fromarray(inside * np.uint8(255))
-    edge = area.filter(ImageFilter.BoxBlur(radius)).point(_edge_opacities(line, radius))
-    picture.paste(shade(color), (left, top), edge)
+    blurred = np.asarray(_grey(inside * np.uint8(255)).filter(ImageFilter.BoxBlur(radius)))
+    edge = _edge_opacities(line, radius).take(blurred)
+    picture.paste(shade(color), (left, top), _grey(edge))
+
+
+def _grey(values: NDArray[np.uint8]) -> Image.Image:
+    """Return an image of values [H, W], not copied; in half the time of `Image.fromarray`."""
+    return Image.frombuffer("L", values.shape[::-1], values, "raw", "L", 0, 1)
 
 
 @lru_cache(maxsize=8)
-def _edge_opacities(line: int, radius: int) -> list[int]:
+def _edge_opacities(line: int, radius: int) -> NDArray[np.uint8]:
     """Return how opaque a contour is at each value of a mask that was blurred."""
     distances = [abs(v / 255 - 0.5) * (2 * radius + 1) for v in range(256)]
-    return [round(255 * min(1.0, max(0.0, (line + 1) / 2 - d))) for d in distances]
+    opacities = [round(255 * min(1.0, max(0.0, (line + 1) / 2 - d))) for d in distances]
+    return np.array(opacities, dtype=np.uint8)
 
 
 def _draw_box(picture: Image.Image, box: Rectangle, color: Color, line: int) -> None:

@@ -32,7 +32,11 @@ def make_masks(kernels: Tensor, bias: Tensor, mask_features: Tensor) -> Tensor:
     rows, columns = high * y**2 + down * y, wide * x**2 + across * x
     # One by one, since there may be none.
     logits = resize_bilinear(logits.flatten(0, 1)[:, None], (height, width))
-    return logits.view(*bias.shape, height, width) + rows[..., None] + columns[..., None, :]
+    logits = logits.view(*bias.shape, height, width)
+    # In place: finding memory for sums of this size takes several times as long as adding.
+    logits += rows[..., None]
+    logits += columns[..., None, :]
+    return logits
 
 
 def mask_logits(outputs: ObjectOutputs, mask_features: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -100,8 +101,8 @@ def _same_masks(masks: Tensor, boxes: Tensor, overlaps: Tensor) -> Tensor:
         return same
     low = torch.minimum(boxes[first, :2], boxes[second, :2])
     high = torch.maximum(boxes[first, 2:], boxes[second, 2:])
-    span = torch.cat([low, high], dim=1)
-    one, other = (_read_masks(masks, rows, span).flatten(1) for rows in (first, second))
+    span = torch.cat([low, high], dim=1).repeat(2, 1)
+    one, other = _read_masks(masks, torch.cat([first, second]), span).flatten(1).chunk(2)
     shared = (one * other).sum(1)
     union = one.sum(1) + other.sum(1) - shared
     same[first, second] = shared > _SAME_MASK * union
@@ -110,12 +111,14 @@ def _same_masks(masks: Tensor, boxes: Tensor, overlaps: Tensor) -> Tensor:
 
 def _doubles(same: Tensor, scores: Tensor) -> Tensor:
     """Tell which objects [N] are the same, [N, N], as one of a higher score [N] that is none."""
-    double = torch.zeros_like(scores, dtype=torch.bool)
-    kept = torch.zeros_like(double)
-    for row in scores.argsort(descending=True, stable=True).tolist() if same.any() else ():
-        double[row] = (same[row] & kept).any()
-        kept[row] = ~double[row]
-    return double
+    double, equal = np.zeros(len(scores), dtype=np.bool_), same.numpy()
+    several = same.any(dim=1).numpy()
+    kept = np.zeros_like(double)
+    for row in scores.argsort(descending=True, stable=True).tolist():
+        if several[row]:
+            double[row] = (equal[row] & kept).any()
+            kept[row] = not double[row]
+    return torch.from_numpy(double)
 
 
 def _read_masks(masks: Tensor, rows: Tensor, boxes: Tensor) -> Tensor:
