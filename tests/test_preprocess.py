@@ -10,6 +10,8 @@ from PIL import Image
 
 from glee.config import ResizeConfig, lite, pro, tiny
 from glee.inference.preprocess import (
+    PIXEL_MEAN,
+    PIXEL_STD,
     ImageGeometry,
     image_geometry,
     normalise,
@@ -110,15 +112,30 @@ def test_an_image_too_large_for_the_square_is_refused() -> None:
         image_geometry((8, 2000), pro().resize, resize=False)
 
 
-def test_pixels_are_resized_by_pillow_as_bytes() -> None:
-    image = noise(50, 70)
-    small = Image.fromarray(image).resize((160, 114), Image.Resampling.BILINEAR)
+@pytest.mark.parametrize("size", [(50, 70), (96, 134), (480, 640), (1080, 1920)])
+def test_pixels_are_resized_as_pillow_does_but_for_one_level_in_a_few(
+    size: tuple[int, int],
+) -> None:
+    image = noise(*size)  # whose levels differ most from one pixel to the next
 
     pixels, geometry = preprocess(image, ResizeConfig(shortest=160, longest=160))
 
-    assert geometry.resized == (114, 160)
-    expected = torch.tensor(np.array(small)).permute(2, 0, 1).float()
-    assert torch.equal(pixels[:, :114, :160], normalise(expected))
+    height, width = geometry.resized
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    by_pillow = torch.tensor(np.array(small)).permute(2, 0, 1).float()
+    found = pixels[:, :height, :width] * torch.tensor(PIXEL_STD)[:, None, None]
+    off = (found + torch.tensor(PIXEL_MEAN)[:, None, None] - by_pillow).abs().round()
+    assert off.max() <= 1
+    assert (off > 0).float().mean() < 0.005
+
+
+def test_pixels_of_one_colour_keep_it() -> None:
+    image = np.full((50, 70, 3), (1, 128, 254), dtype=np.uint8)
+
+    pixels, _ = preprocess(image, ResizeConfig(shortest=160, longest=160))
+
+    expected = normalise(torch.tensor([1.0, 128, 254])[:, None, None])
+    assert torch.equal(pixels[:, :114, :160], expected.expand(3, 114, 160))
 
 
 def test_the_padding_is_zero() -> None:
