@@ -122,7 +122,7 @@ class Pipeline:
                 embeddings=found.embeddings,
             )
         with self.watch.stage("tracking"):
-            return self._tracker.step(instances)
+            return self._tracker.step(instances, consume=True)
 
     def _encode(self, picture: Image.Image, frame: SourceFrame) -> None:
         with self.watch.stage(ENCODING):

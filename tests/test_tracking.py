@@ -193,6 +193,23 @@ def test_objects_in_one_box_are_two_if_their_masks_are() -> None:
     assert sorted(ids(tracked)) == [1, 2]
 
 
+@pytest.mark.parametrize("doubled", [[0, 1, 2, 2, 3], [0, 0, 0, 0, 1]])
+def test_consumed_objects_give_the_same_tracks(doubled: list[int]) -> None:
+    areas = [(20 * n, 0, 20 * n + 10, 10 + n) for n in doubled]  # of one place: the same object
+    boxes = [tuple(map(float, area)) for area in areas]
+    found = masked(frame(*zip(boxes, torch.eye(24), strict=False)), *areas)  # type: ignore[arg-type]
+    copied = Tracker().step(found)
+
+    moved = Tracker().step(found, consume=True)
+
+    assert copied.masks is not None
+    assert moved.masks is not None
+    assert len(copied) == len(set(doubled))
+    assert torch.equal(moved.masks, copied.masks)
+    assert torch.equal(moved.boxes, copied.boxes)
+    assert ids(moved) == ids(copied)
+
+
 def test_with_probation_a_track_is_reported_from_its_third_sighting_on() -> None:
     tracker = Tracker(TrackerConfig(birth_frames=3))
 

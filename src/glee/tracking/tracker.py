@@ -37,12 +37,14 @@ class Tracker:
         self._next_id = 1
         self._scale = CosineScale()
 
-    def step(self, found: Instances) -> Instances:
+    def step(self, found: Instances, *, consume: bool = False) -> Instances:
         """Return the objects of the next frame that belong to tracks, with `track_ids`.
 
-        found  all objects of the frame, with embeddings; those of low score help to continue
-               tracks, so give them down to `config.keep_score`. Masks are used if there are any:
-               of several objects with nearly the same one, only the strongest counts.
+        found    all objects of the frame, with embeddings; those of low score help to continue
+                 tracks, so give them down to `config.keep_score`. Masks are used if there are any:
+                 of several objects with nearly the same one, only the strongest counts.
+        consume  whether `found` is not needed any more: its masks then make room for those of the
+                 objects that are returned, which saves the time and the memory of copying all
 
         Rows keep their order; objects of no track are left out. A label is the one that the track
         has had most often of late; `names` may change from frame to frame. Ids count from 1 and
@@ -63,7 +65,7 @@ class Tracker:
         self._memory = self._with_births(memory, seen, born, [names[n] for n in born.tolist()])
         self._learn_unlike(seen)
         known = torch.cat([rows, torch.arange(len(memory), len(self._memory))])
-        return self._report(found, torch.cat([objects, born]), known)
+        return self._report(found, torch.cat([objects, born]), known, consume=consume)
 
     def state(self) -> Snapshot:
         """Return all that is remembered, at most a few megabytes."""
@@ -178,7 +180,9 @@ class Tracker:
         apart.fill_diagonal_(False)
         self._scale.learn_unlike((seen.embeddings @ seen.embeddings.T)[apart])
 
-    def _report(self, found: Instances, objects: Tensor, rows: Tensor) -> Instances:
+    def _report(
+        self, found: Instances, objects: Tensor, rows: Tensor, *, consume: bool
+    ) -> Instances:
         """Return the objects [P] of tracks, in their order, with the ids and names of the tracks.
 
         rows  [P] which identity of the memory each is
@@ -190,7 +194,7 @@ class Tracker:
         objects, order = objects[settled].sort()
         rows = rows[settled][order]
         # Masks are large: where every object belongs to a track they are not copied.
-        kept = found if len(objects) == len(found) else found[objects.to(found.device)]
+        kept = found if len(objects) == len(found) else _chosen(found, objects, consume=consume)
         places = {name: place for place, name in enumerate(found.names)}
         labels = [
             _voted(memory.votes[row], places, label)
@@ -201,6 +205,20 @@ class Tracker:
             labels=torch.tensor(labels, dtype=torch.int64, device=found.device),
             track_ids=memory.ids[rows].to(found.device),
         )
+
+
+def _chosen(found: Instances, objects: Tensor, *, consume: bool) -> Instances:
+    """Return objects [P], rising; if `found` is consumed their masks move up in its memory.
+
+    But a few do not keep the memory of many.
+    """
+    index = objects.to(found.device)
+    if found.masks is None or not consume or 2 * len(objects) < len(found):
+        return found[index]
+    for place, row in enumerate(objects.tolist()):
+        if place < row:
+            found.masks[place] = found.masks[row]
+    return replace(replace(found, masks=None)[index], masks=found.masks[: len(objects)])
 
 
 def _voted(votes: Mapping[str, float], places: Mapping[str, int], label: int) -> int:

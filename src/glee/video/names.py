@@ -52,7 +52,7 @@ class NameFollower:
             max_objects=self.max_objects,
             masks=self.masks,
         )
-        return self._tracker.step(found)
+        return self._tracker.step(found, consume=True)
 
     def state(self) -> Snapshot:
         """Return what is known of the objects; see `Follower`. The names are part of it."""
