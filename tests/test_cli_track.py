@@ -171,6 +171,7 @@ def test_an_interrupted_run_is_kept_and_goes_on(
         ["--text", "bar, line", "--threshold", "0.05"],
         ["--text", "bar, line", "--threshold", "0.05", "--lag", "2"],
         ["--point", "6,6;30,30"],
+        ["--point", "6,6;30,30", "--frame", "2", "--lag", "5"],  # stops behind the marks
     ],
 )
 def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(

@@ -201,6 +201,25 @@ def test_trails_run_below_the_names() -> None:
     assert (picture != named).any()
 
 
+def test_trails_that_are_restored_are_forgotten_when_others_are() -> None:
+    here, nothing = object_at([4], ("bar",), SIZE), object_at([], ("bar",), SIZE)
+    there = replace(here, boxes=torch.tensor([[40.0, 5, 50, 15]]))
+    whole = Trails()
+    for found in [here] + [nothing] * 30:
+        whole.draw(Image.new("RGB", SIZE[::-1]), found)
+
+    restored = Trails(json.loads(json.dumps(whole.state())))
+    pictures = []
+    for trails in (whole, restored):
+        picture = Image.new("RGB", SIZE[::-1])
+        for found in [nothing] * 15 + [there]:
+            trails.draw(picture, found)
+        pictures.append(np.asarray(picture))
+
+    assert np.array_equal(*pictures)
+    assert not pictures[0].any()
+
+
 def test_a_variable_frame_rate_is_kept(tmp_path: Path) -> None:
     times = [Fraction(0), Fraction(1, 25), Fraction(1, 2), Fraction(2)]
     with Recording(tmp_path, ["video"], INFO, settings={}) as recording:

@@ -143,10 +143,11 @@ def _draw_mask(
     picture: Image.Image, mask: NDArray[np.bool_], window: Rectangle, color: Color, line: int
 ) -> None:
     """Tint a mask and draw its contour, touching only the surroundings of its box."""
+    inside = mask[window.top : window.bottom, window.left : window.right].view(np.uint8)
+    picture.paste(color, window[:2], _grey(inside * np.uint8(round(255 * MASK_OPACITY))))
     radius = line // 2 + 2
     left, top = max(0, window.left - radius), max(0, window.top - radius)
     inside = mask[top : window.bottom + radius, left : window.right + radius].view(np.uint8)
-    picture.paste(color, (left, top), _grey(inside * np.uint8(round(255 * MASK_OPACITY))))
     # Across a straight edge a box blur rises linearly: its values are distances from the edge,
     # which gives a smooth contour at the price of a blur. The image's border is no edge.
     blurred = np.asarray(_grey(inside * np.uint8(255)).filter(ImageFilter.BoxBlur(radius)))

@@ -178,58 +178,67 @@ def _place(
     Inside an image of (width, height); each beside its box if there is room, and near it if not.
     """
     corners = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    extents = np.array(sizes, dtype=np.float64).reshape(-1, 2)
     areas = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
-    small = areas < SMALL_BOX * max((width * height for width, height in sizes), default=0)
-    start = int(small.sum())
-    taken = np.concatenate([corners[small], np.zeros((len(boxes), 4))])
-    costs = np.concatenate([np.full(start, SMALL_BOX_COST), np.ones(len(boxes))])
-    plates = []
-    for count, (box, size) in enumerate(zip(boxes, sizes, strict=True), start):
-        x, y = _best_place(box, size, image_size, (taken[:count], costs[:count]))
-        plates.append(Rectangle(x, y, x + size[0], y + size[1]))
-        taken[count] = plates[-1]
-    return plates
+    small = corners[areas < SMALL_BOX * extents.prod(axis=1).max(initial=0)]
+    near = _inside(_beside(corners, extents), extents[:, None], image_size)  # [N, C, 2]
+    # What does not depend on where other plates are, for all of them at once.
+    costs = _own_costs(near, extents[:, None], small)
+    free = DISTANCE_COST * near.shape[1]  # what even a free place further off would cost
+    plates = np.zeros_like(corners)
+    for n, (box, size) in enumerate(zip(boxes, sizes, strict=True)):
+        places, total = near[n], costs[n] + _covered(near[n], extents[n], plates[:n])
+        if total.min() > free:
+            around = np.array(_around(box, *size), dtype=np.float64)
+            around = _inside(around, extents[n], image_size)
+            places = np.concatenate([places, around])
+            total = _own_costs(places, extents[n], small)
+            total += _covered(places, extents[n], plates[:n])
+        place = places[total.argmin()]  # the first one of equals
+        plates[n, :2], plates[n, 2:] = place, place + extents[n]
+    return [Rectangle(*plate) for plate in plates.astype(np.int64).tolist()]
 
 
-def _best_place(
-    box: Rectangle,
-    size: tuple[int, int],
-    image_size: tuple[int, int],
-    taken: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> tuple[int, int]:
-    """Return the corner of a plate of (width, height), given the rectangles taken and costs."""
-    near = _beside(box, *size)
-    place, cost = _cheapest(near, size, image_size, taken)
-    if cost > DISTANCE_COST * len(near):  # what even a free place further off would cost
-        place, _ = _cheapest(near + _around(box, *size), size, image_size, taken)
-    return place
+def _inside(
+    places: NDArray[np.float64], size: NDArray[np.float64], image_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Move corners [..., C, 2] of plates of a size [..., 1, 2] into the image."""
+    room = np.maximum(np.subtract(image_size, size), 0)
+    return np.maximum(np.minimum(places, room), 0)
 
 
-def _cheapest(
-    places: list[tuple[int, int]],
-    size: tuple[int, int],
-    image_size: tuple[int, int],
-    taken: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> tuple[tuple[int, int], float]:
-    """Return which place costs least, the first one of equals, and how much."""
-    rectangles, costs = taken
-    (width, height), room = size, np.maximum(np.subtract(image_size, size), 0)
-    corners = np.maximum(np.minimum(np.array(places), room), 0)[:, None]  # [C, 1, 2]
-    low = np.maximum(corners, rectangles[:, :2])
-    high = np.minimum(corners + size, rectangles[:, 2:])
+def _own_costs(
+    places: NDArray[np.float64], size: NDArray[np.float64], small: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what places [..., C, 2], the best first, cost without other plates, [..., C]."""
+    distance = DISTANCE_COST * np.arange(places.shape[-2])
+    return SMALL_BOX_COST * _covered(places, size, small) + distance
+
+
+def _covered(
+    places: NDArray[np.float64], size: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the area that plates cover of others [R, 4], in plates: [..., C].
+
+    places  [..., C, 2]  their corners
+    size    [..., 2]     width and height, of a form that adds to that
+    """
+    low = np.maximum(places[..., None, :], others[:, :2])
+    high = np.minimum((places + size)[..., None, :], others[:, 2:])
     sides = np.maximum(high - low, 0)
-    covered = (sides[..., 0] * sides[..., 1]) @ costs / (width * height)
-    total = covered + DISTANCE_COST * np.arange(len(places))
-    best = int(total.argmin())
-    x, y = corners[best, 0].tolist()
-    return (x, y), float(total[best])
+    return (sides[..., 0] * sides[..., 1]).sum(axis=-1) / (size[..., 0] * size[..., 1])
 
 
-def _beside(box: Rectangle, width: int, height: int) -> list[tuple[int, int]]:
-    """List corners for a plate at the corners of its box, the best first."""
-    lefts = (box.left, box.right - width)
-    tops = (box.top - height, box.top, box.bottom, box.bottom - height)
-    return [(x, y) for x in lefts for y in tops]
+def _beside(boxes: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return corners [N, 8, 2] for plates at the corners of their boxes, the best first.
+
+    boxes  [N, 4]
+    sizes  [N, 2]  width and height of the plates
+    """
+    (left, top, right, bottom), (width, height) = boxes.T, sizes.T
+    x = np.stack([left, right - width], axis=1)
+    y = np.stack([top - height, top, bottom, bottom - height], axis=1)
+    return np.stack([x.repeat(y.shape[1], axis=1), np.tile(y, x.shape[1])], axis=2)
 
 
 def _around(box: Rectangle, width: int, height: int) -> list[tuple[int, int]]:

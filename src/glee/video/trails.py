@@ -1,6 +1,7 @@
 """Trails: where each object was in the last frames, drawn as a line in its colour."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,12 @@ class Trails:
     state  of earlier trails to go on with
     """
 
-    def __init__(self, state: Mapping[str, Sequence[Sequence[float]]] | None = None) -> None:
+    def __init__(self, state: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self._points: dict[int, list[tuple[float, float]]] = {}
         self._unseen: dict[int, int] = {}
-        for track, points in (state or {}).items():
-            self._points[int(track)] = [(x, y) for x, y in points]
-            self._unseen[int(track)] = 0
+        for track, trail in (state or {}).items():
+            self._points[int(track)] = [(x, y) for x, y in trail["points"]]
+            self._unseen[int(track)] = int(trail["unseen"])
 
     def draw(self, picture: Image.Image, found: Instances) -> None:
         """Add the places of one more frame, and draw the trails of its objects on its picture."""
@@ -56,6 +57,9 @@ class Trails:
             if len(self._points[track]) > 1:
                 pen.line(self._points[track], fill=track_color(track), width=width, joint="curve")
 
-    def state(self) -> dict[str, list[list[float]]]:
-        """Return the trails as plain JSON values."""
-        return {str(t): [list(point) for point in points] for t, points in self._points.items()}
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return the trails, and for how many frames each was not seen, as plain JSON values."""
+        return {
+            str(track): {"points": [list(point) for point in points], "unseen": self._unseen[track]}
+            for track, points in self._points.items()
+        }
