@@ -34,6 +34,7 @@ from glee.inference.preprocess import preprocess
 from glee.inference.text import Vocabulary
 from glee.model.build import build_glee
 from glee.model.interfaces import PromptBatch
+from glee.ops.masks import mask_to_boxes
 from glee.results import Instances
 from glee.tracking.config import TrackerConfig
 from glee.tracking.tracker import Tracker
@@ -96,9 +97,10 @@ class Pipeline:
         tracked = self._follow(frame)
         self.objects += len(tracked)
         with self.watch.stage("JSON"):
-            json.dumps(tracked.cpu().to_json(), separators=(",", ":"))
+            mask_boxes = None if tracked.masks is None else mask_to_boxes(tracked.masks)
+            json.dumps(tracked.cpu().to_json(mask_boxes), separators=(",", ":"))
         with self.watch.stage("drawing"):
-            picture = draw_tracks(frame.image, tracked, self._trails)
+            picture = draw_tracks(frame.image, tracked, self._trails, mask_boxes)
         self._encode(picture, frame)
 
     @torch.no_grad()

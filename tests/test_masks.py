@@ -205,6 +205,10 @@ def test_masks_come_back_from_run_lengths(varied_masks: Tensor) -> None:
     assert torch.equal(decode_rle(encode_rle(varied_masks), (9, 13)), varied_masks)
 
 
+def test_boxes_that_are_known_change_no_code(varied_masks: Tensor) -> None:
+    assert encode_rle(varied_masks, mask_to_boxes(varied_masks)) == encode_rle(varied_masks)
+
+
 def test_masks_of_one_row_or_one_column_come_back_from_run_lengths() -> None:
     for size in ((1, 1), (1, 8), (8, 1)):
         masks = torch.rand(5, *size, generator=torch.Generator().manual_seed(0)) > 0.5

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from torch import Tensor
 
 from glee.colors import Color, shade, track_color
 from glee.ops.boxes import box_area, clip_boxes
@@ -45,7 +46,7 @@ def draw_instances(  # noqa: PLR0913  # one keyword for each part
     Raises TypeError for another kind of image, ValueError for one of another size, and
     FileNotFoundError for a font that cannot be opened.
     """
-    picture = _to_rgb(image)
+    picture = copy_rgb(image)
     if (picture.height, picture.width) != instances.image_size:
         raise ValueError(
             f"image has (height, width) {(picture.height, picture.width)} but instances were "
@@ -58,16 +59,25 @@ def draw_instances(  # noqa: PLR0913  # one keyword for each part
 
 
 def draw_shapes(
-    picture: Image.Image, found: Instances, *, boxes: bool = True, masks: bool = True
+    picture: Image.Image,
+    found: Instances,
+    mask_boxes: Tensor | None = None,
+    *,
+    boxes: bool = True,
+    masks: bool = True,
 ) -> None:
-    """Draw masks and boxes of objects, which are on the CPU, on their own picture in RGB."""
+    """Draw masks and boxes of objects, which are on the CPU, on their own picture in RGB.
+
+    mask_boxes  [N, 4] tightest boxes around the masks, if they are known: saves finding them
+    """
     # Large ones first, so that small ones stay on top.
     xyxy = clip_boxes(found.boxes.float(), found.image_size)
     order = box_area(xyxy).argsort(descending=True, stable=True).tolist()
     colors = [track_color(key) for key in _color_keys(found)]
     line = max(LEAST_LINE, round(LINE_SHARE * sum(picture.size) / 2))
     if masks and found.masks is not None:
-        windows = mask_to_boxes(found.masks).int().tolist()
+        around = mask_to_boxes(found.masks) if mask_boxes is None else mask_boxes
+        windows = around.int().tolist()
         for n in order:
             _draw_mask(picture, found.masks[n].numpy(), Rectangle(*windows[n]), colors[n], line)
     if boxes:
@@ -91,7 +101,7 @@ def draw_names(
         draw_plates(picture, _rectangles(found, picture), texts, colors, font)
 
 
-def _to_rgb(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
+def copy_rgb(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
     """Return a copy of the image in RGB."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.shape[2:] != (len("RGB"),):

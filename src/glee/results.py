@@ -142,8 +142,10 @@ class Instances:
         """Return the name of each object."""
         return [self.names[label] for label in self.labels.tolist()]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, mask_boxes: Tensor | None = None) -> dict[str, Any]:
         """Return plain JSON values from which `from_json` restores all but the embeddings.
+
+        mask_boxes  [N, 4] tightest boxes around the masks, if they are known: saves finding them
 
         Numbers keep their full precision, masks are COCO run lengths, and `fields` lists what
         each of the objects has, for when there are none.
@@ -155,7 +157,7 @@ class Instances:
             "name": self.label_names(),
         }
         if self.masks is not None:
-            columns["mask"] = encode_rle(self.masks)
+            columns["mask"] = encode_rle(self.masks, mask_boxes)
         if self.prompt_ids is not None:
             columns["prompt_id"] = self.prompt_ids.tolist()
         if self.track_ids is not None:
@@ -291,10 +293,13 @@ class VideoFrame:
     timings: Timings
     dropped: int = 0
 
-    def to_json(self) -> dict[str, Any]:
-        """Return index, time (exact, as "1001/30000") and instances as plain JSON values."""
+    def to_json(self, mask_boxes: Tensor | None = None) -> dict[str, Any]:
+        """Return index, time (exact, as "1001/30000") and instances as plain JSON values.
+
+        mask_boxes  see `Instances.to_json`
+        """
         time = {"timestamp": float(self.timestamp), "time": str(self.timestamp)}
-        return {"frame": self.index, **time, **self.instances.to_json()}
+        return {"frame": self.index, **time, **self.instances.to_json(mask_boxes)}
 
 
 def _as_index(rows: Rows, count: int) -> Tensor | slice:

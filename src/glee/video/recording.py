@@ -5,7 +5,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +140,7 @@ class Recording:
                 self._error, self._failed = error, True
 
     def _write(self, frame: VideoFrame, state: Snapshot | None) -> None:
-        on_cpu = _on_cpu(frame)
-        record = Record(on_cpu, on_cpu.to_json())
+        record = Record.of(frame)
         for writer in self._writers.values():
             writer.write(record)
         if state is not None:
@@ -251,10 +249,6 @@ def _open_writers(
             before = positions.get(name, {"frames": 0})["frames"]
             writers[name] = ReportWriter(folder / file, folder / LINES, info, report, frames=before)
     return writers
-
-
-def _on_cpu(frame: VideoFrame) -> VideoFrame:
-    return replace(frame, instances=frame.instances.cpu())
 
 
 def _save_state(path: Path, state: Snapshot, positions: Mapping[str, Position]) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from glee.colors import track_color
-from glee.draw import draw_instances, draw_names
+from glee.draw import copy_rgb, draw_names, draw_shapes
 from glee.results import Instances
 
 LENGTH = 40  # frames
@@ -16,12 +17,19 @@ FORGET = 40  # frames without the object after which its trail is gone
 THICKNESS = 0.003  # as a share of the picture's mean side
 
 
-def draw_tracks(image: NDArray[np.uint8], found: Instances, trails: "Trails") -> Image.Image:
+def draw_tracks(
+    image: NDArray[np.uint8],
+    found: Instances,
+    trails: "Trails",
+    mask_boxes: Tensor | None = None,
+) -> Image.Image:
     """Draw one more frame's objects and their trails on a copy of it, names above all else.
 
-    found  on the CPU
+    found       on the CPU
+    mask_boxes  [N, 4] tightest boxes around the masks, if they are known: saves finding them
     """
-    picture = draw_instances(image, found, names=False, scores=False)
+    picture = copy_rgb(image)
+    draw_shapes(picture, found, mask_boxes)
     trails.draw(picture, found)
     draw_names(picture, found)
     return picture

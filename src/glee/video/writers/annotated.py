@@ -63,7 +63,8 @@ class AnnotatedVideo:
     def write(self, record: Record) -> None:
         """Draw a frame and add it to the transport stream."""
         frame = record.frame
-        image = to_frame(draw_tracks(frame.image, frame.instances, self._trails))
+        found, mask_boxes = frame.instances, record.mask_boxes
+        image = to_frame(draw_tracks(frame.image, found, self._trails, mask_boxes))
         encoder, (container, stream) = self._opened(image.width, image.height)
         ticks = round(frame.timestamp / CLOCK)
         if self._position["first"] is None:

@@ -3,10 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from torch import Tensor
+
+from glee.ops.masks import mask_to_boxes
 from glee.results import VideoFrame
 
 Position = dict[str, Any]
@@ -17,12 +20,22 @@ Position = dict[str, Any]
 class Record:
     """One frame, ready to be written.
 
-    frame   with instances on the CPU
-    values  the same as plain JSON values, see `VideoFrame.to_json`; masks are run lengths
+    frame       with instances on the CPU
+    values      the same as plain JSON values, see `VideoFrame.to_json`; masks are run lengths
+    mask_boxes  [N, 4] tightest boxes around the masks, None without masks
     """
 
     frame: VideoFrame
     values: Mapping[str, Any]
+    mask_boxes: Tensor | None
+
+    @staticmethod
+    def of(frame: VideoFrame) -> "Record":
+        """Return the record of a frame, which may be on any device."""
+        found = frame.instances.cpu()
+        frame = replace(frame, instances=found)
+        mask_boxes = None if found.masks is None else mask_to_boxes(found.masks)
+        return Record(frame, frame.to_json(mask_boxes), mask_boxes)
 
     @property
     def objects(self) -> list[dict[str, Any]]:
