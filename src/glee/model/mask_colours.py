@@ -35,6 +35,10 @@ AROUND, FAR_AROUND = 0.35, 1.0
 
 LEAST_SIDE = 2  # of what is looked at, in pixels
 
+SMOOTH, LEAST_SMOOTH = 1 / 12, 3
+"""Side of the square over which what colours say is averaged, in sides of the box, so that there
+are no specks; and in pixels at least."""
+
 SIMILAR = 3.0
 """Taken from the logits of a query for each unit by which its mean colour differs."""
 
@@ -64,7 +68,7 @@ def follow_colours(outputs: GleeOutputs, row: int, query: Tensor, logits: Tensor
     for mask, box in zip(followed, boxes, strict=True):
         rows, columns = _window(box, bins.shape, AROUND)
         part = mask[rows, columns]
-        part.copy_(_follow(part, bins[rows, columns], None if ends else known))
+        part.copy_(_follow(part, bins[rows, columns], None if ends else known, _reach(box, bins)))
         if ends:
             _cut(mask, box)
     return followed
@@ -133,14 +137,17 @@ def colour_bins(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     return (red * BINS + green) * BINS + blue
 
 
-def _follow(logits: Tensor, bins: Tensor, known: Tensor | None) -> Tensor:
-    """Return mask logits [h, w] as colours say, of which it is known how likely they are."""
+def _follow(logits: Tensor, bins: Tensor, known: Tensor | None, reach: int) -> Tensor:
+    """Return mask logits [h, w] as colours say, of which it is known how likely they are.
+
+    reach  of the squares that are averaged, in pixels from their middles
+    """
     own = OWN
     if known is not None:
-        logits, own = logits + KNOWN * _smooth(known.to(logits)[bins]), OWN_BESIDE_KNOWN
+        logits, own = logits + KNOWN * _smooth(known.to(logits)[bins], reach), OWN_BESIDE_KNOWN
     followed = logits
     for _ in range(ROUNDS):
-        followed = logits + own * _smooth(_likely(bins, followed.sigmoid())[bins])
+        followed = logits + own * _smooth(_likely(bins, followed.sigmoid())[bins], reach)
     return followed
 
 
@@ -161,8 +168,15 @@ def _likely(bins: Tensor, inside: Tensor) -> Tensor:
     return (shares[0].clamp(min=1e-12) / shares[1].clamp(min=1e-12)).log().clamp(-MOST, MOST)
 
 
-def _smooth(values: Tensor) -> Tensor:
-    return F.avg_pool2d(values[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+def _smooth(values: Tensor, reach: int) -> Tensor:
+    side = 2 * reach + 1
+    return F.avg_pool2d(values[None], side, 1, reach, count_include_pad=False)[0]
+
+
+def _reach(box: list[float], bins: Tensor) -> int:
+    """Return how far is averaged over a mask of a box xyxy in 0..1, in pixels [h, w]."""
+    area = (box[2] - box[0]) * (box[3] - box[1]) * bins.numel()
+    return max(int(SMOOTH * max(area, 0) ** 0.5), LEAST_SMOOTH) // 2
 
 
 def _window(box: list[float], size: torch.Size, around: float) -> tuple[slice, slice]:
