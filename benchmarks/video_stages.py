@@ -113,7 +113,7 @@ class Pipeline:
             features = model.encode_image(batch)
             outputs = model.detect(features, PromptBatch(self._vocabulary.prompt))
         with self.watch.stage("masks"):
-            found = find_objects(outputs.final, outputs.mask_features, 0, geometry, self._selection)
+            found = find_objects(outputs, 0, geometry, self._selection)
             instances = Instances(
                 boxes=found.boxes,
                 scores=found.scores,

@@ -355,7 +355,7 @@ def _name_result(case: Case, outputs: GleeOutputs, pixels: Tensor) -> Tensors:
         max_objects=case.most,
         clip=not pair,
     )
-    found = find_objects(outputs.final, outputs.mask_features, 0, geometry, selection)
+    found = find_objects(outputs, 0, geometry, selection)
     return _name_found(found)
 
 

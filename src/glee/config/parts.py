@@ -110,8 +110,9 @@ class ObjectDecoderConfig:
     object reaches to each side, in cells, by a head of their own, and a cell whose box a better
     one covers becomes a query only after all others (DDQ, arXiv:2303.12776). With
     `relative_boxes` layers move a box by shares of its sides. With `box_masks` a mask starts from
-    an ellipse in its box. With `mark_places` it also counts where a mark is, not only what is
-    seen there.
+    an ellipse in its box and, when it is looked at, follows the colours of its image. With
+    `mark_places` it also counts where a mark is, not only what is seen there, and marked objects
+    are found again by their colours, too.
     """
 
     num_layers: int = 9

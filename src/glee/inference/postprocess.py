@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glee.inference.preprocess import ImageGeometry
-from glee.model.interfaces import ObjectOutputs
+from glee.model.interfaces import GleeOutputs, ObjectOutputs
 from glee.model.mask_maps import some_masks
 from glee.ops.boxes import suppress_nested
 from glee.ops.masks import grade_masks, render_masks
@@ -79,27 +79,23 @@ class Found:
 
 
 def find_objects(
-    outputs: ObjectOutputs,
-    mask_features: Tensor,
-    row: int,
-    geometry: ImageGeometry,
-    selection: Selection,
+    outputs: GleeOutputs, row: int, geometry: ImageGeometry, selection: Selection
 ) -> Found:
     """Choose and place the objects of one row of a batch.
 
-    mask_features  [B, C, h, w]; read for masks, and for the scores of pairs
     Only the masks of queries that are chosen are computed.
     """
-    query, labels, scores = _choose(outputs, row, selection)
-    embeddings = outputs.embeddings[row].float()
-    boxes = geometry.boxes_to_original(outputs.boxes_cxcywh[row, query], clip=selection.clip)
+    final = outputs.final
+    query, labels, scores = _choose(final, row, selection)
+    embeddings = final.embeddings[row].float()
+    boxes = geometry.boxes_to_original(final.boxes_cxcywh[row, query], clip=selection.clip)
     if selection.scoring == "object" and selection.nested is not None:
         kept = suppress_nested(boxes, scores, labels, selection.nested)
         query, labels, scores, boxes = query[kept], labels[kept], scores[kept], boxes[kept]
     if selection.scoring != "pair":
         masks = None
         if selection.masks:
-            logits = some_masks(outputs, mask_features, row, query)
+            logits = some_masks(outputs, row, query)
             masks = render_masks(
                 logits,
                 padded=geometry.padded,
@@ -109,7 +105,7 @@ def find_objects(
         return Found(query, labels, scores, boxes, embeddings[query], masks)
     # A query may stand in several pairs; its mask is rendered once.
     distinct, place = query.unique(return_inverse=True)
-    logits = some_masks(outputs, mask_features, row, distinct)
+    logits = some_masks(outputs, row, distinct)
     masks, quality = grade_masks(
         logits, padded=geometry.padded, resized=geometry.content, original=geometry.original
     )

@@ -309,7 +309,7 @@ class Predictor:
     ) -> Instances:
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
         rows = [
-            find_objects(outputs.final, outputs.mask_features, row, encoded.geometry, selection)
+            find_objects(outputs, row, encoded.geometry, selection)
             for outputs in self.detect_each(encoded, prompts, masks=selection.reads_masks)
             for row in range(len(outputs.final.logits))
         ]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glee.model.interfaces import VisualTokens
+from glee.model.interfaces import MarkColours, VisualTokens
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -36,7 +36,8 @@ class Remembered:
         """Return the objects of some rows [P'] int64, or of a slice without copying."""
         visual = self.visual
         points = tuple(level[rows] for level in visual.points)
-        tokens = VisualTokens(visual.template[rows], points, visual.valid[rows])
+        colours = None if visual.colours is None else visual.colours.take(rows)
+        tokens = VisualTokens(visual.template[rows], points, visual.valid[rows], colours)
         near = None if self.near is None else self.near[rows]
         return Remembered(self.names, tokens, self.network, near)
 
@@ -65,5 +66,18 @@ def join_remembered(parts: Sequence[Remembered]) -> Remembered:
         template=torch.cat([visual.template for visual in visuals]),
         points=tuple(torch.cat([padded(level, 1) for level in levels]) for levels in points),
         valid=torch.cat([padded(visual.valid, 1) for visual in visuals]),
+        colours=_join_colours([visual.colours for visual in visuals]),
     )
     return Remembered(first.names, tokens, first.network)
+
+
+def _join_colours(parts: Sequence[MarkColours | None]) -> MarkColours | None:
+    """Put colours together; networks that follow them know those of all their objects."""
+    there = [part for part in parts if part is not None]
+    if not there:
+        return None
+    return MarkColours(
+        likely=torch.cat([part.likely for part in there]),
+        mean=torch.cat([part.mean for part in there]),
+        known=torch.cat([part.known for part in there]),
+    )

@@ -1,6 +1,6 @@
 """The network: images and prompts in, objects out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,13 @@ from glee.model.interfaces import (
     ExtraQueries,
     GleeOutputs,
     ImageFeatures,
+    MaskGuide,
     PromptBatch,
     TextTokens,
     VisualTokens,
 )
 from glee.model.mark_places import MarkPlaces
+from glee.model.mask_colours import learn_colours, weigh_colours
 from glee.model.neck import Neck
 from glee.model.object_decoder import Guides, ObjectDecoder, join_queries
 from glee.model.pixel_decoder import PixelDecoder
@@ -112,7 +114,10 @@ class GLEE(nn.Module):
             visual = self._encode_points(template, levels, prompts, generator)
             text, mask_features = prompts.text.to(dtype), mask_features.to(dtype)
             marks = self._read_marks(prompts, visual)
-            return self._decode(levels, mask_features, text, marks, every_layer, extra)
+            outputs = self._decode(levels, mask_features, text, marks, every_layer, extra)
+            if every_layer:
+                return outputs
+            return self._look_at_colours(outputs, image.pixels.to(dtype), prompts, marks.places)
 
     def _decode(
         self,
@@ -157,6 +162,24 @@ class GLEE(nn.Module):
         return GleeOutputs(
             final, mask_features, marks.tokens, tuple(auxiliary), proposals, further, cells
         )
+
+    def _look_at_colours(
+        self, outputs: GleeOutputs, pixels: Tensor, prompts: PromptBatch, places: MarkPlaces | None
+    ) -> GleeOutputs:
+        """Return what was found, with the colours that masks follow and marked objects have."""
+        size, tokens = self.config.object_decoder, outputs.visual
+        if size.box_masks:
+            given = None if places is None else places.given
+            outputs = replace(outputs, guide=MaskGuide(pixels, given))
+        if tokens is None or not size.mark_places:
+            return outputs
+        if prompts.regions is not None:
+            colours = learn_colours(pixels[:: prompts.frames], prompts.regions)
+            rows = torch.arange(len(pixels), device=pixels.device) // prompts.frames
+            return replace(outputs, visual=replace(tokens, colours=colours.take(rows)))
+        if tokens.colours is None:
+            return outputs
+        return replace(outputs, final=weigh_colours(outputs.final, pixels, tokens.colours))
 
     def unread_cells(self, image: ImageFeatures) -> CellQueries:
         """Return all cells as the queries that they would become without prompt and context.

@@ -134,17 +134,38 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkColours:
+    """The colours of marked objects; see mask_colours.py.
+
+    likely  [B, N]  how much likelier each of N colours is in the object than around it, as a
+                    logarithm
+    mean    [B, 6]  normalised RGB of its box and of the middle of that
+    known   [B]     bool, False where the mark does not tell
+    """
+
+    likely: Tensor
+    mean: Tensor
+    known: Tensor
+
+    def take(self, rows: Tensor | slice) -> "MarkColours":
+        """Return those of some rows."""
+        return MarkColours(self.likely[rows], self.mean[rows], self.known[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class VisualTokens:
     """Marked objects, encoded; may be kept and given again with other images of the same object.
 
     template  [B, T, C]  tokens of the crop around each object, for early fusion
     points    one [B, P, C] per sampled pyramid level, read by the queries in the decoder
     valid     [B, P]     bool, False on padding of `points`
+    colours   of the objects, where the network has `mark_places`
     """
 
     template: Tensor
     points: tuple[Tensor, ...]
     valid: Tensor
+    colours: MarkColours | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +259,19 @@ class CellQueries:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskGuide:
+    """What masks follow besides their features; see mask_colours.py.
+
+    pixels  [B, 3, H, W]  normalised, of the network's input
+    given   [B]           bool, True where the box of the object was marked on this very image;
+                          None if nowhere
+    """
+
+    pixels: Tensor
+    given: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GleeOutputs:
     """What one forward pass computes.
 
@@ -250,6 +284,8 @@ class GleeOutputs:
     extra          predictions of the extra queries: of the last layer, after those of the initial
                    queries and the other layers if these are asked for; empty without any
     cells          all cells, if all layers are asked for; for losses
+    guide          what masks follow besides their features, where the network has `box_masks` and
+                   not all layers are asked for
     """
 
     final: ObjectOutputs
@@ -259,3 +295,4 @@ class GleeOutputs:
     proposals: ObjectOutputs | None = None
     extra: tuple[ObjectOutputs, ...] = ()
     cells: CellQueries | None = None
+    guide: MaskGuide | None = None

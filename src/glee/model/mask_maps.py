@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from glee.model.interfaces import ObjectOutputs
+from glee.model.interfaces import GleeOutputs, ObjectOutputs
 from glee.model.layers.conv import resize_bilinear
+from glee.model.mask_colours import follow_colours
 
 ELLIPSE = 4
 """Numbers of a kernel behind those of the mask features: the ellipse, see heads.Ellipse."""
@@ -44,10 +45,15 @@ def mask_logits(outputs: ObjectOutputs, mask_features: Tensor) -> Tensor:
     return make_masks(outputs.kernels, outputs.kernel_bias, mask_features)
 
 
-def some_masks(outputs: ObjectOutputs, mask_features: Tensor, row: int, query: Tensor) -> Tensor:
-    """Return the mask logits [N, h, w] of queries [N] of one row of a batch; see `make_masks`."""
-    kernels, bias = outputs.kernels[row, query], outputs.kernel_bias[row, query]
-    return make_masks(kernels[None], bias[None], mask_features[row, None])[0]
+def some_masks(outputs: GleeOutputs, row: int, query: Tensor) -> Tensor:
+    """Return the mask logits [N, h, w] of queries [N] of one row of a batch, to be looked at.
+
+    See `make_masks`, and `follow_colours`, which training does without.
+    """
+    final = outputs.final
+    kernels, bias = final.kernels[row, query].float(), final.kernel_bias[row, query].float()
+    logits = make_masks(kernels[None], bias[None], outputs.mask_features[row, None].float())[0]
+    return follow_colours(outputs, row, query, logits)
 
 
 def read_masks(kernels: Tensor, features: Tensor, points: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Pictures of what a network sees in training: its predictions beside the truth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,7 @@ def true_objects(batch: Batch) -> Instances:
 def _found(batch: Batch, outputs: GleeOutputs) -> Instances:
     size, padded = batch.sizes[0], (batch.pixels.shape[2], batch.pixels.shape[3])
     found = find_objects(
-        outputs.final.float(),
-        outputs.mask_features.float(),
+        replace(outputs, final=outputs.final.float()),
         0,
         ImageGeometry(original=size, resized=size, padded=padded, content=size),
         Selection(threshold=LEAST_SCORE, max_objects=30),

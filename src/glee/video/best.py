@@ -9,7 +9,7 @@ from torch import Tensor
 
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import GleeOutputs
-from glee.model.mask_maps import make_masks
+from glee.model.mask_maps import some_masks
 from glee.ops.exclusive import render_exclusive
 from glee.ops.masks import render_masks
 
@@ -75,14 +75,13 @@ def best_objects(
         alike = F.cosine_similarity(final.embeddings, previous[:, None], dim=2)
         rank = logits.sigmoid() + consistency * alike
     rows, query = torch.arange(len(rank), device=rank.device), rank.argmax(dim=1)
-    kernels, bias = final.kernels[rows, query], final.kernel_bias[rows, query]
-    masks = make_masks(kernels[:, None], bias[:, None], outputs.mask_features.float())[:, 0]
+    masks = [some_masks(outputs, row, query[row : row + 1]) for row in range(len(query))]
     return BestObjects(
         scores=logits[rows, query].sigmoid(),
         labels=labels[rows, query],
         boxes=geometry.boxes_to_original(final.boxes_cxcywh[rows, query]),
         embeddings=final.embeddings[rows, query],
-        logits=masks,
+        logits=torch.cat(masks),
     )
 
 

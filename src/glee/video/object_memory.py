@@ -1,14 +1,18 @@
 """ObjectMemory: the tokens of marked objects by their ids, from which they are found again."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from glee.inference.remembered import Remembered, join_remembered
-from glee.model.interfaces import VisualTokens
+from glee.model.interfaces import MarkColours, VisualTokens
 from glee.tracking.snapshot import Snapshot
+
+COLOURS, PARTS = "colours.", fields(MarkColours)
+"""What the names of their tensors begin with in a state, and what follows."""
 
 
 class ObjectMemory:
@@ -74,6 +78,8 @@ class ObjectMemory:
             values["network"] = self._tokens.network
             tensors = {"template": visual.template.cpu(), "valid": visual.valid.cpu()}
             tensors |= {f"points{n}": level.cpu() for n, level in enumerate(visual.points)}
+            if (colours := visual.colours) is not None:
+                tensors |= {f"{COLOURS}{f.name}": getattr(colours, f.name).cpu() for f in PARTS}
         return Snapshot(values, tensors)
 
     def restore(self, state: Snapshot, names: tuple[str, ...], device: torch.device) -> None:
@@ -85,7 +91,10 @@ class ObjectMemory:
                 own = {name: value.to(device) for name, value in state.tensors.items()}
                 count = sum(name.startswith("points") for name in own)
                 points = tuple(own[f"points{n}"] for n in range(count))
-                visual = VisualTokens(own["template"], points, own["valid"])
+                colours = None
+                if any(name.startswith(COLOURS) for name in own):
+                    colours = MarkColours(**{f.name: own[COLOURS + f.name] for f in PARTS})
+                visual = VisualTokens(own["template"], points, own["valid"], colours)
                 tokens = Remembered(names, visual, state.values["network"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"state is not that of marked objects: {error!r}") from error

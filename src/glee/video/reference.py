@@ -112,7 +112,7 @@ def place_tracks(
         boxes = scale_boxes(cxcywh_to_xyxy(boxes_cxcywh), geometry.original)
     else:
         boxes = geometry.boxes_to_original(boxes_cxcywh, clip=False)
-    logits = some_masks(final, outputs.mask_features, row, queries)
+    logits = some_masks(outputs, row, queries)
     scores = chosen.scores.to(device)
     kept = torch.arange(len(queries), device=device)
     if config.nms is not None:

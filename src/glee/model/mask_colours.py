@@ -1,0 +1,213 @@
+"""Masks follow the colours of their image, and marked objects are found again by theirs."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from glee.model.interfaces import GleeOutputs, MarkColours, ObjectOutputs, Regions
+from glee.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from glee.ops.masks import mask_to_boxes
+
+BINS, LOW, HIGH = 16, -2.12, 2.65
+"""Steps of each channel, and the range of normalised values that they divide."""
+
+ALIKE = 0.5
+"""Share of its count that a bin gets from those around it."""
+
+DOUBT = 0.5
+"""Colours that are as if seen anywhere, as a share of those that were, so that rare ones say
+little."""
+
+MOST = 2.0
+"""Of what a colour says, as a logarithm."""
+
+OWN, KNOWN, ROUNDS = 2.0, 2.0, 2
+"""How much the colours of a mask count in it, and those known of a marked object; and how often
+the former are counted."""
+
+OWN_BESIDE_KNOWN = 1.0
+"""What OWN is where colours are known: they agree mostly."""
+
+AROUND, FAR_AROUND = 0.35, 1.0
+"""What of a box's sides around it is looked at: for a mask, and to learn an object's colours."""
+
+LEAST_SIDE = 2  # of what is looked at, in pixels
+
+SMOOTH, LEAST_SMOOTH = 1 / 12, 3
+"""Side of the square over which what colours say is averaged, in sides of the box, so that there
+are no specks; and in pixels at least."""
+
+SIMILAR = 3.0
+"""Taken from the logits of a query for each unit by which its mean colour differs."""
+
+STRIDE, MIDDLE = 4, 0.5
+"""Pixels averaged before boxes are, and the share of a box's sides that its middle has."""
+
+
+def follow_colours(outputs: GleeOutputs, row: int, query: Tensor, logits: Tensor) -> Tensor:
+    """Return the mask logits [N, h, w] of queries [N] of a row, as the colours of the image say.
+
+    Each mask and what is around it are counted by their colours, and what is likelier in the mask
+    joins it, as in GrabCut (Rother et al., SIGGRAPH 2004) with histograms for its mixtures and
+    without its cuts. The colours known of a marked object count in the same way. Masks end at the
+    box where that was marked. Without `outputs.guide` they stay as they are.
+    """
+    guide = outputs.guide
+    if guide is None or not logits.numel():
+        return logits
+    colours = None if outputs.visual is None else outputs.visual.colours
+    known = None
+    if colours is not None and colours.known[row]:
+        known = colours.likely[row]
+    bins = colour_bins(guide.pixels[row], (logits.shape[1], logits.shape[2]))
+    boxes = cxcywh_to_xyxy(outputs.final.boxes_cxcywh[row, query].float()).tolist()
+    ends = guide.given is not None and bool(guide.given[row])
+    followed = logits.clone()
+    for mask, box in zip(followed, boxes, strict=True):
+        rows, columns = _window(box, bins.shape, AROUND)
+        part = mask[rows, columns]
+        part.copy_(_follow(part, bins[rows, columns], None if ends else known, _reach(box, bins)))
+        if ends:
+            _cut(mask, box)
+    return followed
+
+
+def learn_colours(pixels: Tensor, regions: Regions) -> MarkColours:
+    """Return the colours of marked objects on their images, pixels [B, 3, H, W].
+
+    Nothing is known of those marked by points or scribbles, which have no extent.
+    """
+    likely = []
+    small = F.avg_pool2d(pixels, STRIDE)
+    marks = F.avg_pool2d(regions.template_masks[:, None].float(), STRIDE)[:, 0]
+    places = mask_to_boxes(regions.template_masks).float()
+    height, width = pixels.shape[2:]
+    places = places / places.new_tensor([width, height, width, height])
+    for image, mark, place in zip(small, marks, places, strict=True):
+        bins = colour_bins(image, (image.shape[1], image.shape[2]))
+        rows, columns = _window(place.tolist(), bins.shape, FAR_AROUND)
+        likely.append(_likely(bins[rows, columns], mark[rows, columns]))
+    means = mean_colours(pixels, xyxy_to_cxcywh(places)[:, None])[:, 0]
+    return MarkColours(torch.stack(likely), means, ~regions.brightened)
+
+
+def weigh_colours(outputs: ObjectOutputs, pixels: Tensor, colours: MarkColours) -> ObjectOutputs:
+    """Return predictions whose logits say how much like the marked object they are coloured."""
+    seen = mean_colours(pixels, outputs.boxes_cxcywh)
+    other = (seen - colours.mean[:, None].to(seen)).abs().mean(dim=-1)
+    taken = SIMILAR * other * colours.known[:, None]
+    return replace(
+        outputs,
+        logits=outputs.logits - taken[..., None],
+        confidence=outputs.confidence - taken,
+    )
+
+
+def mean_colours(pixels: Tensor, boxes_cxcywh: Tensor) -> Tensor:
+    """Return the mean colours of images [B, 3, H, W] in boxes [B, Q, 4] of 0..1 and their middles.
+
+    Returns [B, Q, 6].
+    """
+    small = F.avg_pool2d(pixels, STRIDE)
+    shares = boxes_cxcywh.new_tensor([1, 1, MIDDLE, MIDDLE])
+    each = [average_in_boxes(small, boxes) for boxes in (boxes_cxcywh, boxes_cxcywh * shares)]
+    return torch.cat(each, dim=-1)
+
+
+def average_in_boxes(maps: Tensor, boxes_cxcywh: Tensor) -> Tensor:
+    """Return the mean of maps [B, C, h, w] in boxes [B, Q, 4] of 0..1, as [B, Q, C].
+
+    Pixels count by the share of them that lies in the box, which is enlarged to one pixel.
+    """
+    height, width = maps.shape[2:]
+    across, down = (
+        _coverage(boxes_cxcywh[..., axis], boxes_cxcywh[..., axis + 2], size)
+        for axis, size in ((0, width), (1, height))
+    )
+    lines = torch.einsum("bchw,bqw->bqch", maps, across)
+    return (lines @ down[..., None]).squeeze(-1)
+
+
+def colour_bins(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return in which of BINS ** 3 colours each place of an image [3, H, W] lies, int64 [h, w]."""
+    resized = F.adaptive_avg_pool2d(pixels.float(), size)
+    red, green, blue = ((resized - LOW) / (HIGH - LOW) * BINS).long().clamp(0, BINS - 1)
+    return (red * BINS + green) * BINS + blue
+
+
+def _follow(logits: Tensor, bins: Tensor, known: Tensor | None, reach: int) -> Tensor:
+    """Return mask logits [h, w] as colours say, of which it is known how likely they are.
+
+    reach  of the squares that are averaged, in pixels from their middles
+    """
+    own = OWN
+    if known is not None:
+        logits, own = logits + KNOWN * _smooth(known.to(logits)[bins], reach), OWN_BESIDE_KNOWN
+    followed = logits
+    for _ in range(ROUNDS):
+        followed = logits + own * _smooth(_likely(bins, followed.sigmoid())[bins], reach)
+    return followed
+
+
+def _likely(bins: Tensor, inside: Tensor) -> Tensor:
+    """Return how much likelier each colour is inside than outside, as logarithms [BINS ** 3].
+
+    bins    [h, w]
+    inside  [h, w]  0..1
+    """
+    inside = inside.flatten()
+    counts = inside.new_zeros(2, BINS**3)
+    counts.index_add_(1, bins.flatten(), torch.stack([inside, 1 - inside]))
+    cube = counts.view(2, 1, BINS, BINS, BINS)
+    near = F.avg_pool3d(cube, 3, stride=1, padding=1, count_include_pad=False)
+    counts = ((1 - ALIKE) * cube + ALIKE * near).flatten(1)
+    total = counts.sum(dim=1, keepdim=True)
+    shares = (counts + DOUBT * total / BINS**3) / ((1 + DOUBT) * total).clamp(min=1e-6)
+    return (shares[0].clamp(min=1e-12) / shares[1].clamp(min=1e-12)).log().clamp(-MOST, MOST)
+
+
+def _smooth(values: Tensor, reach: int) -> Tensor:
+    side = 2 * reach + 1
+    return F.avg_pool2d(values[None], side, 1, reach, count_include_pad=False)[0]
+
+
+def _reach(box: list[float], bins: Tensor) -> int:
+    """Return how far is averaged over a mask of a box xyxy in 0..1, in pixels [h, w]."""
+    area = (box[2] - box[0]) * (box[3] - box[1]) * bins.numel()
+    return max(int(SMOOTH * max(area, 0) ** 0.5), LEAST_SMOOTH) // 2
+
+
+def _window(box: list[float], size: torch.Size, around: float) -> tuple[slice, slice]:
+    """Return the rows and columns of a box xyxy in 0..1, and of what is around it."""
+    slices = []
+    for axis in (1, 0):
+        low, high, count = box[axis], box[axis + 2], size[1 - axis]
+        margin = around * (high - low)
+        start = min(max(int((low - margin) * count), 0), count - LEAST_SIDE)
+        end = min(-int(-(high + margin) * count // 1), count)
+        slices.append(slice(start, max(end, start + LEAST_SIDE)))
+    return slices[0], slices[1]
+
+
+def _cut(mask: Tensor, box: list[float]) -> None:
+    """End a mask [h, w] at a box xyxy in 0..1, which holds a pixel at least."""
+    outside = torch.ones_like(mask, dtype=torch.bool)
+    spans = []
+    for axis, count in ((1, mask.shape[0]), (0, mask.shape[1])):
+        start = min(max(round(box[axis] * count), 0), count - 1)
+        spans.append(slice(start, max(round(box[axis + 2] * count), start + 1)))
+    outside[spans[0], spans[1]] = False
+    mask[outside] = mask[outside].clamp(max=-MOST)
+
+
+def _coverage(centre: Tensor, side: Tensor, count: int) -> Tensor:
+    """Return the shares [B, Q, count] of pixels in intervals [B, Q] of 0..1; they add up to 1."""
+    half = (side * count).clamp(min=1) / 2
+    middle = (centre * count).clamp(0, count)
+    pixels = torch.arange(count, device=centre.device)
+    low = torch.maximum((middle - half)[..., None], pixels)
+    high = torch.minimum((middle + half)[..., None], pixels + 1)
+    covered = (high - low).clamp(min=0)
+    return covered / covered.sum(dim=-1, keepdim=True)

@@ -1,0 +1,217 @@
+"""Masks follow the colours of their image, and marked objects are found again by theirs."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from glee.inference.remembered import Remembered, join_remembered
+from glee.model.interfaces import (
+    GleeOutputs,
+    MarkColours,
+    MaskGuide,
+    ObjectOutputs,
+    Regions,
+    VisualTokens,
+)
+from glee.model.mask_colours import (
+    MOST,
+    SIMILAR,
+    average_in_boxes,
+    colour_bins,
+    follow_colours,
+    learn_colours,
+    weigh_colours,
+)
+from glee.video.object_memory import ObjectMemory
+
+SIDE = 64
+RED, BLUE = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.0, 1.0])
+
+
+def disc(row: int, column: int, radius: int) -> Tensor:
+    """A bool mask [SIDE, SIDE]."""
+    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    return (y - row) ** 2 + (x - column) ** 2 < radius**2
+
+
+def red_on_blue(mask: Tensor) -> Tensor:
+    """Pixels [1, 3, SIDE, SIDE] that are red in a mask."""
+    return torch.where(mask, RED[:, None, None], BLUE[:, None, None])[None]
+
+
+def outputs_of(
+    pixels: Tensor,
+    boxes: Tensor,
+    *,
+    given: bool = False,
+    colours: MarkColours | None = None,
+    guided: bool = True,
+) -> GleeOutputs:
+    """Outputs of one image with queries of some boxes [Q, 4]."""
+    count = len(boxes)
+    final = ObjectOutputs(
+        logits=torch.zeros(1, count, 1),
+        confidence=torch.zeros(1, count),
+        boxes_cxcywh=boxes[None],
+        kernels=torch.zeros(1, count, 4),
+        kernel_bias=torch.zeros(1, count),
+        embeddings=torch.zeros(1, count, 4),
+    )
+    empty = torch.zeros(1, 1, 4)
+    visual = VisualTokens(empty, (empty,), torch.ones(1, 1, dtype=torch.bool), colours)
+    guide = MaskGuide(pixels, torch.tensor([given])) if guided else None
+    return GleeOutputs(final, torch.zeros(1, 4, 16, 16), visual=visual, guide=guide)
+
+
+def overlap(mask: Tensor, other: Tensor) -> float:
+    """Intersection over union."""
+    return float((mask & other).sum() / (mask | other).sum())
+
+
+def logits_of(mask: Tensor) -> Tensor:
+    """Mask logits that are sure of a mask, but not very."""
+    return torch.where(mask, 1.0, -1.0)[None]
+
+
+BOX = torch.tensor([[0.5, 0.5, 0.5, 0.5]])
+OBJECT = disc(32, 32, 14)
+
+
+def test_a_mask_that_is_a_little_off_moves_to_what_has_its_colour() -> None:
+    rough = disc(36, 35, 13)
+
+    found = follow_colours(
+        outputs_of(red_on_blue(OBJECT), BOX), 0, torch.tensor([0]), logits_of(rough)
+    )
+
+    assert overlap(rough, OBJECT) < 0.75
+    assert overlap(found[0] > 0, OBJECT) > 0.9
+
+
+def test_masks_stay_where_the_image_has_one_colour_or_nothing_guides_them() -> None:
+    rough = logits_of(disc(36, 35, 13))
+    plain = red_on_blue(torch.zeros(SIDE, SIDE, dtype=torch.bool))
+
+    same = follow_colours(outputs_of(plain, BOX), 0, torch.tensor([0]), rough)
+    unguided = follow_colours(
+        outputs_of(red_on_blue(OBJECT), BOX, guided=False), 0, torch.tensor([0]), rough
+    )
+
+    assert torch.equal(same > 0, rough > 0)
+    assert unguided is rough
+
+
+def test_the_mask_of_a_given_box_ends_there() -> None:
+    wide = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    pixels = red_on_blue(wide)
+    box = torch.tensor([[0.5, 0.25, 0.5, 0.25]])
+
+    free = follow_colours(outputs_of(pixels, box), 0, torch.tensor([0]), logits_of(wide))
+    ended = follow_colours(
+        outputs_of(pixels, box, given=True), 0, torch.tensor([0]), logits_of(wide)
+    )
+
+    assert (free > 0).all()
+    rows, columns = (ended[0] > 0).any(1).nonzero(), (ended[0] > 0).any(0).nonzero()
+    assert (int(rows[0]), int(rows[-1])) == (8, 23)
+    assert (int(columns[0]), int(columns[-1])) == (16, 47)
+
+
+def test_colours_known_of_an_object_find_all_of_it_from_a_part() -> None:
+    # A red and a green half: their own colours would only ever join what is near in colour.
+    left = OBJECT & (torch.arange(SIDE) < 32)
+    pixels = red_on_blue(OBJECT)
+    pixels[0, :, OBJECT & ~left] = torch.tensor([0.0, 1.0, 0.0])[:, None]
+    colours = learn_colours(pixels, regions_of(OBJECT))
+    start = logits_of(left)
+
+    alone = follow_colours(outputs_of(pixels, BOX), 0, torch.tensor([0]), start)
+    known = follow_colours(outputs_of(pixels, BOX, colours=colours), 0, torch.tensor([0]), start)
+
+    assert overlap(alone[0] > 0, OBJECT) < 0.6
+    assert overlap(known[0] > 0, OBJECT) > 0.9
+
+
+def regions_of(mask: Tensor, *, brightened: bool = False) -> Regions:
+    """One marked object."""
+    return Regions(mask[None], mask[None], torch.tensor([brightened]))
+
+
+def test_an_objects_colours_are_likelier_in_it_than_around_it() -> None:
+    pixels = red_on_blue(OBJECT)
+    red, blue = (
+        int(colour_bins(colour[:, None, None].expand(3, 4, 4), (1, 1))) for colour in (RED, BLUE)
+    )
+
+    colours = learn_colours(pixels, regions_of(OBJECT))
+
+    assert colours.likely[0, red].item() == pytest.approx(MOST)
+    assert colours.likely[0, blue].item() == pytest.approx(-MOST)
+    # Of a colour that was not there nothing is said.
+    assert colours.likely[0, -1].item() == pytest.approx(0, abs=0.5)
+    assert colours.known.tolist() == [True]
+    assert learn_colours(pixels, regions_of(OBJECT, brightened=True)).known.tolist() == [False]
+
+
+def test_queries_lose_by_how_much_their_colours_differ_from_the_marked_object() -> None:
+    half = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    half[:, :32] = True
+    pixels = red_on_blue(half)
+    boxes = torch.tensor([[0.25, 0.5, 0.4, 0.4], [0.75, 0.5, 0.4, 0.4]])
+    outputs = outputs_of(pixels, boxes)
+    mean = torch.cat([RED, RED])[None]
+    likely, known = torch.zeros(1, 1), torch.tensor([True])
+
+    weighed = weigh_colours(outputs.final, pixels, MarkColours(likely, mean, known))
+    unknown = weigh_colours(outputs.final, pixels, MarkColours(likely, mean, ~known))
+
+    # Red and blue differ by one in two of three channels.
+    expected = torch.tensor([0.0, -SIMILAR * 2 / 3])
+    torch.testing.assert_close(weighed.logits[0, :, 0], expected)
+    torch.testing.assert_close(weighed.confidence[0], expected)
+    assert torch.equal(unknown.logits, outputs.final.logits)
+
+
+@pytest.mark.parametrize(
+    ("box", "mean"),
+    [
+        ([0.25, 0.25, 0.5, 0.5], 2.5),  # pixels 0, 1, 4 and 5 of 4 x 4
+        ([0.5, 0.5, 1.0, 1.0], 7.5),
+        ([0.375, 0.125, 0.5, 0.25], 1.0),  # half of pixel 0, pixel 1, half of pixel 2
+        ([0.375, 0.125, 0.0, 0.0], 1.0),  # at least a pixel
+        ([0.0, 0.0, 0.25, 0.25], 0.0),  # beyond the border there is nothing
+    ],
+)
+def test_pixels_count_by_the_share_of_them_in_the_box(box: list[float], mean: float) -> None:
+    maps = torch.arange(16.0).view(1, 1, 4, 4)
+
+    assert average_in_boxes(maps, torch.tensor([[box]])).item() == pytest.approx(mean)
+
+
+def remembered(red: float) -> Remembered:
+    """One object with a mean colour."""
+    tokens = torch.zeros(1, 2, 4)
+    colours = MarkColours(
+        torch.full((1, 3), red), torch.full((1, 6), red), torch.tensor([red > 0.5])
+    )
+    visual = VisualTokens(tokens, (tokens,), torch.ones(1, 2, dtype=torch.bool), colours)
+    return Remembered(("object",), visual, "network")
+
+
+def test_colours_are_kept_with_their_objects_and_in_a_stored_state() -> None:
+    memory, again = ObjectMemory(), ObjectMemory()
+    memory.keep([1], remembered(0.25))
+    memory.keep([2], remembered(0.75))
+
+    again.restore(memory.state(), ("object",), torch.device("cpu"))
+
+    both = join_remembered([remembered(0.25), remembered(0.75)])
+    for tokens in (both, memory.tokens_of([1, 2]), again.tokens_of([1, 2])):
+        colours = tokens.visual.colours
+        assert colours is not None
+        assert colours.mean[:, 0].tolist() == [0.25, 0.75]
+        assert colours.likely[:, 0].tolist() == [0.25, 0.75]
+        assert colours.known.tolist() == [False, True]
+    second = both.take(torch.tensor([1])).visual.colours
+    assert second is not None
+    assert second.mean[:, 0].tolist() == [0.75]
