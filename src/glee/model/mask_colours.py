@@ -1,6 +1,7 @@
 """Masks follow the colours of their image, and marked objects are found again by theirs."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +24,9 @@ little."""
 MOST = 2.0
 """Of what a colour says, as a logarithm."""
 
-OWN, KNOWN, ROUNDS = 2.0, 2.0, 2
-"""How much the colours of a mask count in it, and those known of a marked object; and how often
-the former are counted."""
-
-OWN_BESIDE_KNOWN = 1.0
-"""What OWN is where colours are known: they agree mostly."""
+OWN, KNOWN, OWN_BESIDE_KNOWN = 3.0, 2.0, 1.5
+"""How much the colours of a mask count in it, and those known of a marked object, beside which the
+former count less: they agree mostly."""
 
 AROUND, FAR_AROUND = 0.35, 1.0
 """What of a box's sides around it is looked at: for a mask, and to learn an object's colours."""
@@ -132,9 +130,17 @@ def average_in_boxes(maps: Tensor, boxes_cxcywh: Tensor) -> Tensor:
 
 def colour_bins(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Return in which of BINS ** 3 colours each place of an image [3, H, W] lies, int64 [h, w]."""
-    resized = F.adaptive_avg_pool2d(pixels.float(), size)
-    red, green, blue = ((resized - LOW) / (HIGH - LOW) * BINS).long().clamp(0, BINS - 1)
-    return (red * BINS + green) * BINS + blue
+    height, width = size
+    factor = pixels.shape[1] // height
+    if (factor * height, factor * width) == (pixels.shape[1], pixels.shape[2]):
+        # The same as a pool, whose every window costs more than a sum of slices.
+        corners = [pixels[:, y::factor, x::factor] for y in range(factor) for x in range(factor)]
+        resized = torch.stack(corners).mean(dim=0)
+    else:
+        resized = F.adaptive_avg_pool2d(pixels, size)
+    steps = (resized - LOW).mul_(BINS / (HIGH - LOW)).clamp_(0, BINS - 1).floor_()
+    red, green, blue = steps
+    return ((red * BINS + green) * BINS + blue).long()
 
 
 def _follow(logits: Tensor, bins: Tensor, known: Tensor | None, reach: int) -> Tensor:
@@ -145,10 +151,7 @@ def _follow(logits: Tensor, bins: Tensor, known: Tensor | None, reach: int) -> T
     own = OWN
     if known is not None:
         logits, own = logits + KNOWN * _smooth(known.to(logits)[bins], reach), OWN_BESIDE_KNOWN
-    followed = logits
-    for _ in range(ROUNDS):
-        followed = logits + own * _smooth(_likely(bins, followed.sigmoid())[bins], reach)
-    return followed
+    return logits + own * _smooth(_likely(bins, logits.sigmoid())[bins], reach)
 
 
 def _likely(bins: Tensor, inside: Tensor) -> Tensor:
@@ -160,12 +163,26 @@ def _likely(bins: Tensor, inside: Tensor) -> Tensor:
     inside = inside.flatten()
     counts = inside.new_zeros(2, BINS**3)
     counts.index_add_(1, bins.flatten(), torch.stack([inside, 1 - inside]))
-    cube = counts.view(2, 1, BINS, BINS, BINS)
-    near = F.avg_pool3d(cube, 3, stride=1, padding=1, count_include_pad=False)
-    counts = ((1 - ALIKE) * cube + ALIKE * near).flatten(1)
+    counts = torch.lerp(counts, _near(counts), ALIKE)
     total = counts.sum(dim=1, keepdim=True)
     shares = (counts + DOUBT * total / BINS**3) / ((1 + DOUBT) * total).clamp(min=1e-6)
     return (shares[0].clamp(min=1e-12) / shares[1].clamp(min=1e-12)).log().clamp(-MOST, MOST)
+
+
+def _near(counts: Tensor) -> Tensor:
+    """Return the means of counts [N, BINS ** 3] over each bin and those that touch it."""
+    near = _touching(counts.device)
+    blue = counts.view(-1, BINS, BINS, BINS) @ near.T
+    green = near @ blue
+    return (near @ green.view(-1, BINS, BINS**2)).flatten(1)
+
+
+@lru_cache(maxsize=8)
+def _touching(device: torch.device) -> Tensor:
+    """Return the shares of steps in the means of each, [BINS, BINS]."""
+    steps = torch.arange(BINS, device=device)
+    touching = ((steps[:, None] - steps).abs() <= 1).float()
+    return touching / touching.sum(dim=1, keepdim=True)
 
 
 def _smooth(values: Tensor, reach: int) -> Tensor:
