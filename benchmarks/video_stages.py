@@ -7,8 +7,9 @@ machine disturbs them alike: it is decoded, brought to the network's size, passe
 objects are chosen and their masks rendered, linked with those before and drawn; they are written as
 JSON, and the picture as H.264. Printed is the median processor time of each stage, and its share of
 the network's; and the same for all but the network together, and for what the next pass of the
-network must wait for, since it is not done by other threads. Without `--video` it is drawn squares,
-of which the network's 20 best guesses are followed.
+network must wait for, since it is not done by other threads. The colours that nano's masks follow
+belong to the network, whose masks they complete; what would be if they did not is printed, too.
+Without `--video` it is drawn squares, of which the network's 20 best guesses are followed.
 """
 
 import argparse
@@ -21,10 +22,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 import glee
 from glee import Predictor
@@ -32,6 +35,7 @@ from glee.config import tiny
 from glee.inference.postprocess import Selection, find_objects
 from glee.inference.preprocess import preprocess
 from glee.inference.text import Vocabulary
+from glee.model import mask_maps
 from glee.model.build import build_glee
 from glee.model.interfaces import PromptBatch
 from glee.ops.masks import mask_to_boxes
@@ -44,8 +48,8 @@ from glee.video.trails import Trails, draw_tracks
 from glee.video.writers.annotated import new_encoder, to_frame
 from video_memory import EVERYTHING, NUM_OBJECTS, write_clip
 
-NETWORK, ENCODING = "network", "H.264"
-WAITED_FOR = ("resizing", "masks", "tracking")  # `glee.track` does all else in other threads
+NETWORK, COLOURS, MASKS, ENCODING = "network", "colours of masks", "masks", "H.264"
+WAITED_FOR = ("resizing", MASKS, "tracking")  # `glee.track` does all else in other threads
 
 
 class Stopwatch:
@@ -64,10 +68,13 @@ class Stopwatch:
     def table(self, skip: int) -> str:
         """Return a line for each stage, without the first frames, and sums."""
         medians = {name: float(np.median(values[skip:])) for name, values in self.seconds.items()}
-        network = medians[NETWORK]
+        colours = medians.setdefault(COLOURS, 0.0)
+        medians[MASKS] -= colours  # they are a part of that stage
+        network = medians[NETWORK] + colours
         lines = [_line(name, own, network) for name, own in medians.items()]
         rest = sum(medians.values()) - network
         lines.append(_line("all but network", rest, network))
+        lines.append(_line("with colours", rest + colours, medians[NETWORK]))
         lines.append(_line(f"and but {ENCODING}", rest - medians[ENCODING], network))
         waited = sum(medians[name] for name in WAITED_FOR)
         lines.append(_line("waited for", waited, network))
@@ -75,7 +82,7 @@ class Stopwatch:
 
 
 def _line(name: str, seconds: float, network: float) -> str:
-    return f"{name:16} {1000 * seconds:7.2f} ms {100 * seconds / network:6.1f} %"
+    return f"{name:18} {1000 * seconds:7.2f} ms {100 * seconds / network:6.1f} %"
 
 
 class Pipeline:
@@ -112,7 +119,7 @@ class Pipeline:
         with self.watch.stage(NETWORK):
             features = model.encode_image(batch)
             outputs = model.detect(features, PromptBatch(self._vocabulary.prompt))
-        with self.watch.stage("masks"):
+        with self.watch.stage(MASKS):
             found = find_objects(outputs, 0, geometry, self._selection)
             instances = Instances(
                 boxes=found.boxes,
@@ -135,6 +142,22 @@ class Pipeline:
             self._encoder.encode(image)
 
 
+@contextmanager
+def watch_colours(watch: Stopwatch) -> Iterator[None]:
+    """Time what follows the colours of masks."""
+    follow = mask_maps.follow_colours
+
+    def timed(*args: Any) -> Tensor:
+        with watch.stage(COLOURS):
+            return follow(*args)
+
+    mask_maps.follow_colours = timed
+    try:
+        yield
+    finally:
+        mask_maps.follow_colours = follow
+
+
 def run(predictor: Predictor, clip: Path, names: list[str], frames: int, everything: bool) -> str:
     """Return the table."""
     pipeline = Pipeline(predictor, names, everything)
@@ -146,7 +169,8 @@ def run(predictor: Predictor, clip: Path, names: list[str], frames: int, everyth
             frame = next(reader, None)
         if frame is None:
             break
-        pipeline.step(frame)
+        with watch_colours(pipeline.watch):
+            pipeline.step(frame)
         count += 1
     height, width = frame.image.shape[:2] if frame is not None else (0, 0)
     head = f"{height}x{width}, {count} frames, {pipeline.objects / count:.1f} objects in each"
