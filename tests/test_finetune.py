@@ -100,6 +100,19 @@ def test_names_that_are_held_out_are_judged_and_a_fall_is_reported(
     assert len(tuned.warnings) == 1
 
 
+@pytest.mark.parametrize(("masks", "said"), [(0.495, 0), (0.4, 1)])
+def test_masks_that_get_much_worse_are_a_warning(
+    masks: float, said: int, folder: Path, tmp_path: Path
+) -> None:
+    found = iter([{"AP boxes": 0.2, "AP masks": 0.5}, {"AP boxes": 0.3, "AP masks": masks}])
+    config = FinetuneConfig(steps=1)
+
+    tuned = finetune(toy_network(), folder, tmp_path, lambda *_: next(found), config, device="cpu")
+
+    assert len(tuned.warnings) == said
+    assert all(one.startswith("AP masks fell from 0.500 to 0.400") for one in tuned.warnings)
+
+
 def test_without_held_out_names_nothing_is_said_of_them(folder: Path, tmp_path: Path) -> None:
     tuned = tune(folder, tmp_path, ByName(0.5, 0.6), FinetuneConfig(steps=1))
 

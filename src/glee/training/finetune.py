@@ -45,7 +45,7 @@ DENSE = replace(nano_config(steps=1).criterion, cell_distillation=0.0)
 """Losses of networks whose cells say what they are: nano's, without its teacher."""
 
 LOST = 0.01
-"""A fall of the AP of names that were not trained on of which a user should know."""
+"""A fall of an AP of which a user should know."""
 
 JUDGEMENTS = 10
 """How often a network is judged on the way, to keep the best one."""
@@ -326,6 +326,6 @@ def _warnings(
                 "fewer steps or mode head keep more of what the network knew"
             )
     for name, value in before.items():
-        if value > after[name]:
+        if value - after[name] > LOST:
             found.append(f"{name} fell from {value:.3f} to {after[name]:.3f}; lower the rate")
     return found
