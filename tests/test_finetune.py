@@ -1,4 +1,7 @@
 import json
+import math
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +49,7 @@ class ByName:
 
     def __call__(self, model: GLEE, samples: Samples, names: Sequence[str]) -> Mapping[str, float]:
         self.asked.append(tuple(names))
-        return {"AP": self.values[len(self.asked) - 1]}
+        return {"AP boxes": self.values[len(self.asked) - 1]}
 
 
 def tune(folder: Path, out: Path, judge: ByName, config: FinetuneConfig) -> Finetuned:
@@ -66,7 +69,7 @@ def test_only_what_a_mode_names_learns(
 ) -> None:
     start = toy_network().state_dict()
 
-    tuned = tune(folder, tmp_path, ByName(0, 0), FinetuneConfig(mode=mode, steps=1, rank=2))
+    tuned = tune(folder, tmp_path, ByName(0, 1), FinetuneConfig(mode=mode, steps=1, rank=2))
 
     state = tuned.model.state_dict()
     changed = {n.split(".")[0] for n in start if not torch.equal(start[n], state[n])}
@@ -75,7 +78,7 @@ def test_only_what_a_mode_names_learns(
 
 
 def test_the_tuned_network_is_loaded_like_any_other(folder: Path, tmp_path: Path) -> None:
-    tuned = tune(folder, tmp_path, ByName(0, 0), FinetuneConfig(steps=1))
+    tuned = tune(folder, tmp_path, ByName(0, 1), FinetuneConfig(steps=1))
 
     loaded = load_model(tmp_path / "model.safetensors").state_dict()
 
@@ -92,9 +95,22 @@ def test_names_that_are_held_out_are_judged_and_a_fall_is_reported(
     tuned = tune(folder, tmp_path, judge, FinetuneConfig(steps=1, hold_out=("disc",)))
 
     assert judge.asked == [("square", "triangle"), ("disc",)] * 2
-    assert (tuned.before, tuned.after) == ({"AP": 0.2}, {"AP": 0.6})
-    assert tuned.warnings[0].startswith("AP of names not trained on fell from 0.500 to 0.400")
+    assert (tuned.before, tuned.after) == ({"AP boxes": 0.2}, {"AP boxes": 0.6})
+    assert tuned.warnings[0].startswith("AP boxes of names not trained on fell from 0.500 to 0.400")
     assert len(tuned.warnings) == 1
+
+
+@pytest.mark.parametrize(("masks", "said"), [(0.495, 0), (0.4, 1)])
+def test_masks_that_get_much_worse_are_a_warning(
+    masks: float, said: int, folder: Path, tmp_path: Path
+) -> None:
+    found = iter([{"AP boxes": 0.2, "AP masks": 0.5}, {"AP boxes": 0.3, "AP masks": masks}])
+    config = FinetuneConfig(steps=1)
+
+    tuned = finetune(toy_network(), folder, tmp_path, lambda *_: next(found), config, device="cpu")
+
+    assert len(tuned.warnings) == said
+    assert all(one.startswith("AP masks fell from 0.500 to 0.400") for one in tuned.warnings)
 
 
 def test_without_held_out_names_nothing_is_said_of_them(folder: Path, tmp_path: Path) -> None:
@@ -103,6 +119,69 @@ def test_without_held_out_names_nothing_is_said_of_them(folder: Path, tmp_path: 
     assert tuned.held_out_before == tuned.held_out_after == {}
     assert tuned.warnings == ()
     assert tuned.images == (4, 1)
+
+
+def test_the_network_that_is_best_on_the_images_judged_is_kept(
+    folder: Path, tmp_path: Path
+) -> None:
+    judge = ByName(0.2, 0.3, 0.5, 0.4)  # before, and after each of three steps
+
+    tuned = tune(folder, tmp_path, judge, FinetuneConfig(steps=3))
+
+    assert (tuned.step, tuned.steps, tuned.after) == (2, 3, {"AP boxes": 0.5})
+    assert tuned.warnings == ()
+
+
+def test_a_tuning_that_does_no_good_keeps_the_network_as_it_was_and_says_so(
+    folder: Path, tmp_path: Path
+) -> None:
+    start = toy_network().state_dict()
+
+    tuned = tune(folder, tmp_path, ByName(0.3, 0.1, 0.3), FinetuneConfig(steps=2))
+
+    written = load_model(tmp_path / "model.safetensors").state_dict()
+    assert all(torch.equal(value, written[name]) for name, value in start.items())
+    assert (tuned.step, tuned.after) == (0, tuned.before)
+    assert tuned.warnings[0].startswith("no step of the tuning raised AP boxes")
+
+
+def test_where_nothing_can_be_judged_the_last_network_is_kept(folder: Path, tmp_path: Path) -> None:
+    tuned = tune(folder, tmp_path, ByName(*[math.nan] * 3), FinetuneConfig(steps=2))
+
+    assert tuned.step == 2
+
+
+def test_a_tuning_that_goes_on_keeps_what_was_best_before(folder: Path, tmp_path: Path) -> None:
+    class Stopping(ByName):
+        def __call__(self, *arguments: object) -> Mapping[str, float]:
+            if len(self.asked) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().__call__(*arguments)
+
+    config = FinetuneConfig(steps=3)
+    with pytest.raises(KeyboardInterrupt):
+        tune(folder, tmp_path, Stopping(0.2, 0.6, 0.3), config)
+
+    tuned = tune(folder, tmp_path, ByName(0.2, 0.4), replace(config, bad_share=0.5))
+
+    assert (tuned.step, tuned.after) == (1, {"AP boxes": 0.6})
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"), [({"seed": 1}, "model"), ({"images": 6}, r"images \(4, now 5\)")]
+)
+def test_a_tuning_of_another_network_or_of_more_images_does_not_go_on_from_this_one(
+    changes: Mapping[str, int], what: str, folder: Path, tmp_path: Path
+) -> None:
+    config = FinetuneConfig(steps=1)
+    tune(folder, tmp_path / "out", ByName(0, 1), config)
+    write_coco(drawn_images(changes.get("images", 5), side=64), tmp_path / folder.name)
+    model = toy_network(seed=changes.get("seed", 0))
+
+    with pytest.raises(ValueError, match=f"differ in: {what}"):
+        finetune(
+            model, tmp_path / folder.name, tmp_path / "out", ByName(0, 1), config, device="cpu"
+        )
 
 
 def test_all_names_cannot_be_held_out(folder: Path, tmp_path: Path) -> None:
@@ -137,6 +216,21 @@ def test_one_image_is_too_few(tmp_path: Path) -> None:
         split_folder(tmp_path, share=0.5, seed=0)
 
 
+def test_images_that_are_both_trained_and_judged_on_are_a_warning(tmp_path: Path) -> None:
+    path = write_coco(drawn_images(3, side=64), tmp_path)
+    content = json.loads(path.read_text())
+    for split, images in (("train", content["images"]), ("val", content["images"][:1])):
+        kept = {image["id"] for image in images}
+        annotations = [one for one in content["annotations"] if one["image_id"] in kept]
+        part = {**content, "images": images, "annotations": annotations}
+        (tmp_path / f"{split}.json").write_text(json.dumps(part))
+    path.unlink()
+
+    tuned = tune(tmp_path, tmp_path / "out", ByName(0, 1), FinetuneConfig(steps=1))
+
+    assert tuned.warnings[0].startswith("1 of 1 images to judge on are trained on, too, such as")
+
+
 def damage(folder: Path) -> None:
     """Split a folder, and break one of its images to judge on and one box to learn."""
     for split, count in (("train", 7), ("val", 2)):
@@ -152,7 +246,7 @@ def test_damaged_images_and_boxes_are_left_out_and_named(tmp_path: Path) -> None
     damage(tmp_path)
     config = FinetuneConfig(steps=1, bad_share=0.2)
 
-    tuned = tune(tmp_path, tmp_path / "out", ByName(0, 0), config)
+    tuned = tune(tmp_path, tmp_path / "out", ByName(0, 1), config)
 
     assert tuned.images == (7, 1)
     boxes, images = tuned.warnings
@@ -196,9 +290,10 @@ def test_a_network_is_tuned_by_the_losses_that_it_was_trained_by() -> None:
     assert (released.criterion, released.denoising) == (CriterionConfig(), DenoisingConfig())
 
 
-def test_a_rate_of_zero_is_not_the_default() -> None:
-    with pytest.raises(ValueError, match=r"rate \(0\.0\)"):
-        tuning_config(FinetuneConfig(rate=0.0), 10, tiny())
+@pytest.mark.parametrize("rate", [0.0, math.nan, math.inf])
+def test_a_rate_that_is_none_is_not_the_default(rate: float) -> None:
+    with pytest.raises(ValueError, match=rf"rate \({rate}\)"):
+        tuning_config(FinetuneConfig(rate=rate), 10, tiny())
 
 
 @pytest.mark.parametrize(
@@ -290,6 +385,8 @@ def test_the_command_tunes_and_reports(
     assert code == 0
     assert report == json.loads((out / "report.json").read_text())
     assert set(report["after"]) == set(report["before"]) == {"AP boxes", "AP masks"}
+    assert report["steps"] == 2
+    assert (report["best_step"] > 0) == (report["after"]["AP boxes"] > report["before"]["AP boxes"])
     assert Path(report["model"]).is_file()
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 from glee.data.drawn import drawn_images, write_coco
 from glee.data.readers.coco import read_coco
 from glee.model.weights import load_model
-from glee.training.checkpoint import load_checkpoint
+from glee.training.checkpoint import LAST, load_checkpoint
 from glee.training.interruption import interruptible
-from glee.training.log import FILE, LEFT_OUT, Log, read_log
+from glee.training.log import FILE, LEFT_OUT, Log, read_evaluations, read_log
 from glee.training.loop import MODEL, Run, Trainer, train
 from glee.training.pictures import FOLDER
 from toy_training import losses_of, same_weights, start, toy_network, toy_run, toy_source, train_toy
@@ -150,6 +150,26 @@ def test_the_best_network_of_all_evaluations_is_kept_also_over_an_interruption(
         assert torch.equal(value, written[name])
 
 
+def test_a_run_is_judged_after_its_last_step_too(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, 3, validate_every=2)
+
+    train(replace(run, evaluate=lambda _: {"AP": 0.0}))
+
+    assert read_evaluations(tmp_path) == [(2, {"AP": 0.0}), (3, {"AP": 0.0})]
+
+
+def test_the_best_network_of_an_older_run_in_a_folder_is_not_taken(tmp_path: Path) -> None:
+    run = toy_run(tmp_path, 1, validate_every=1)
+    train(replace(run, evaluate=lambda _: {"AP": 0.5}, best_by="AP"))
+    (tmp_path / LAST).unlink()
+
+    run = toy_run(tmp_path, 2, validate_every=2)
+    train(replace(run, evaluate=lambda _: {"AP": math.nan}, best_by="AP"))
+
+    train(toy_run(tmp_path / "second", 2))
+    assert same_weights(tmp_path, tmp_path / "second")
+
+
 def test_the_number_that_says_what_is_best_must_be_there(tmp_path: Path) -> None:
     run = toy_run(tmp_path, 1, validate_every=1)
 
@@ -257,13 +277,29 @@ def test_pictures_show_truth_and_predictions_side_by_side(tmp_path: Path) -> Non
         assert picture.size == (64 + 4 + 64, 64)
 
 
+def test_the_log_is_json_and_what_could_not_be_judged_comes_back_as_nan(tmp_path: Path) -> None:
+    Log(tmp_path, main=True).evaluation(1, {"AP": math.nan})
+
+    assert json.loads((tmp_path / FILE).read_text()) == {"step": 1, "evaluation": {"AP": None}}
+    ((_, numbers),) = read_evaluations(tmp_path)
+    assert math.isnan(numbers["AP"])
+
+
 def test_lines_of_steps_that_were_lost_are_removed_from_the_log(tmp_path: Path) -> None:
-    lines = ['{"step": 1}', '{"step": 2}', '{"step": 3, "lo']
+    lines = ['{"step": 0}', '{"step": 1}', '{"step": 2}', '{"step": 3, "lo']
     (tmp_path / FILE).write_text("\n".join(lines))
 
     Log(tmp_path, main=True).begin(1)
 
-    assert read_log(tmp_path) == [{"step": 1}]
+    assert read_log(tmp_path) == [{"step": 0}, {"step": 1}]
+
+
+def test_a_run_without_a_checkpoint_begins_its_log_anew(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"step": 0}\n')
+
+    Log(tmp_path, main=True).begin(0)
+
+    assert read_log(tmp_path) == []
 
 
 def test_a_run_stops_if_too_many_samples_are_bad(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from glee.evaluation.own_data import judge_network  # noqa: PLC0415  # help must not wait
     from glee.inference.load import load_network  # noqa: PLC0415
     from glee.training.finetune import FinetuneConfig, finetune  # noqa: PLC0415
+    from glee.training.log import finite  # noqa: PLC0415
     from glee.training.loop import MODEL  # noqa: PLC0415
 
     config = FinetuneConfig(
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         )
     except FloatingPointError as error:  # the training has diverged, which is no wrong usage
         raise OSError(str(error)) from error
-    report = {"model": str(options.out / MODEL), **_report(tuned)}
+    report = finite({"model": str(options.out / MODEL), **_report(tuned)})
     with replacing(options.out / REPORT) as beside:
         beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report) if options.json else "\n".join(_lines(tuned, options.out / MODEL)))
@@ -98,6 +99,8 @@ def _report(tuned: "Finetuned") -> dict[str, object]:
     return {
         "images_trained_on": tuned.images[0],
         "images_judged_on": tuned.images[1],
+        "best_step": tuned.step,
+        "steps": tuned.steps,
         "before": dict(tuned.before),
         "after": dict(tuned.after),
         "held_out_before": dict(tuned.held_out_before),
@@ -112,6 +115,9 @@ def _lines(tuned: "Finetuned", path: Path) -> Sequence[str]:
         f"{'':30} before  after",
         *_rows(tuned.before, tuned.after, ""),
         *_rows(tuned.held_out_before, tuned.held_out_after, ", names not trained on"),
+        f"kept: the network after step {tuned.step} of {tuned.steps}"
+        if tuned.step
+        else f"kept: the network as it was, no step of {tuned.steps} was better",
         str(path),
     ]
 

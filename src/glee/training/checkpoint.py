@@ -4,10 +4,12 @@ import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from glee.files import replacing
 
@@ -75,6 +77,15 @@ def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:
             f"with. They differ in: {_difference(read['run'], run)}"
         )
     return Checkpoint(**read)
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Return what the weights of a network are known again by, for `Checkpoint.run`."""
+    digest = blake2b(digest_size=8)
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _difference(theirs: str, ours: str) -> str:

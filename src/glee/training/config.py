@@ -1,6 +1,7 @@
 """Weights and sizes of the losses, and how a run learns, with the values of the released model."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 
@@ -129,7 +130,8 @@ class OptimizerConfig:
     clip_norm: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.rate <= 0 or self.clip_norm <= 0 or self.weight_decay < 0:
+        # So written, NaN is refused.
+        if not (0 < self.rate < inf and self.clip_norm > 0 and self.weight_decay >= 0):
             raise ValueError(
                 f"rate ({self.rate}) and clip_norm ({self.clip_norm}) must be more than 0, "
                 f"weight_decay ({self.weight_decay}) at least 0"

@@ -20,6 +20,8 @@ from glee.data.without import WithoutNames
 from glee.files import require_folder
 from glee.inference.devices import require_device
 from glee.model.glee import GLEE
+from glee.training.best import best_evaluation
+from glee.training.checkpoint import fingerprint
 from glee.training.config import (
     CriterionConfig,
     DenoisingConfig,
@@ -30,7 +32,7 @@ from glee.training.config import (
 from glee.training.loop import train
 from glee.training.lora import add_low_rank
 from glee.training.nano import nano_config
-from glee.training.run import Judge, Run
+from glee.training.run import BEST_BY, Judge, Run
 
 Mode = Literal["head", "lora", "full"]
 
@@ -43,7 +45,13 @@ DENSE = replace(nano_config(steps=1).criterion, cell_distillation=0.0)
 """Losses of networks whose cells say what they are: nano's, without its teacher."""
 
 LOST = 0.01
-"""A fall of the AP of names that were not trained on of which a user should know."""
+"""A fall of an AP of which a user should know."""
+
+JUDGEMENTS = 10
+"""How often a network is judged on the way, to keep the best one."""
+
+TOLERANCE = ("bad_share", "fail_fast")
+"""Options that may change when a tuning goes on."""
 
 LARGEST_CROP, SMALLEST_CROP = 0.75, 0.48
 """Sides of crops, in shares of the shortest edge that the network sees: 600 and 384 of 800."""
@@ -79,10 +87,13 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         if self.mode not in RATES:
             raise ValueError(f"mode must be head, lora or full, got {self.mode!r}")
-        if self.batch_size < 1 or not 0 < self.judged < 1 or not 0 <= self.bad_share <= 1:
+        if min(self.batch_size, self.rank) < 1:
             raise ValueError(
-                f"batch_size ({self.batch_size}) must be at least 1, judged ({self.judged}) and "
-                f"bad_share ({self.bad_share}) within 0..1"
+                f"batch_size ({self.batch_size}) and rank ({self.rank}) must be at least 1"
+            )
+        if not 0 < self.judged < 1 or not 0 <= self.bad_share <= 1:
+            raise ValueError(
+                f"judged ({self.judged}) and bad_share ({self.bad_share}) must lie within 0..1"
             )
 
 
@@ -92,6 +103,9 @@ class Finetuned:
 
     model            the tuned network, in evaluation mode
     before, after    numbers on the images judged, for the names trained on
+    step             after which the network was the best on the images judged, of the steps taken:
+                     this one is kept; 0 if that was the network as it was
+    steps            of the whole tuning
     held_out_before, held_out_after  the same for the names left out; empty if there are none
     images           how many were trained on and judged on
     warnings         what the user should know
@@ -100,6 +114,8 @@ class Finetuned:
     model: GLEE
     before: Mapping[str, float]
     after: Mapping[str, float]
+    step: int
+    steps: int
     held_out_before: Mapping[str, float] = field(default_factory=dict)
     held_out_after: Mapping[str, float] = field(default_factory=dict)
     images: tuple[int, int]
@@ -115,44 +131,54 @@ def finetune(
     folder  split into train and val, or else split here
     out     folder for checkpoints, logs and `model.safetensors`, which `glee.load` reads
 
-    Images that cannot be used are left out, and named in the warnings. It goes on after an
-    interruption, like any training. Raises ValueError for a folder or an option that does not make
-    sense, and what `train` raises.
+    The network is judged on the way, and the one with the highest AP of boxes comes out: that of
+    the start, if no step has done it good. Images that cannot be used are left out, and named in
+    the warnings. It goes on after an interruption, like any training. Raises ValueError for a
+    folder or an option that does not make sense, and what `train` raises.
     """
     place = require_device(device)
     require_folder(out)
     learned, judged = split_folder(
         folder, share=config.judged, seed=config.seed, fail_fast=config.fail_fast
     )
-    judged, left_out = _sound(learned, judged, config)
+    judged, faults = _sound(learned, judged, config)
     held_out = frozenset(config.hold_out)
     visible = WithoutNames(learned, held_out)
     names = tuple(dict.fromkeys(visible.names[n] for n in range(len(visible.names))))
     if not names:
         raise ValueError("hold_out has all names of the folder; leave some to be trained on")
     rest = tuple(sorted(held_out))
+    learning = tuning_config(config, len(learned), model.config)
+    description = describe(config, folder, images=len(learned), model=model)
+    model = model.to(place)
     before, held_before = judge(model, judged, names), judge(model, judged, rest) if rest else {}
     _choose_what_learns(model, config)
     run = Run(
         model=model,
         sources=[_source(visible, model.config.resize, config.batch_size)],
-        config=tuning_config(config, len(learned), model.config),
+        config=learning,
         folder=out,
-        describe=describe(config, folder),
+        describe=description,
+        evaluate=lambda now: judge(now, judged, names),
+        best_by=BEST_BY,
+        at_start=before,
         device=place,
         bad_share=config.bad_share,
         fail_fast=config.fail_fast,
     )
     tuned = train(run)
-    after, held_after = judge(tuned, judged, names), judge(tuned, judged, rest) if rest else {}
+    step, after = best_evaluation(out, BEST_BY)
+    held_after = judge(tuned, judged, rest) if rest else {}
     return Finetuned(
         model=tuned,
         before=before,
         after=after,
+        step=step,
+        steps=learning.schedule.steps,
         held_out_before=held_before,
         held_out_after=held_after,
         images=(len(learned), len(judged)),
-        warnings=(*left_out, *_warnings(before, after, held_before, held_after)),
+        warnings=(*faults, *_warnings(step, before, after, held_before, held_after)),
     )
 
 
@@ -181,18 +207,31 @@ def split_folder(
 
 
 def _sound(learned: Samples, judged: Samples, config: FinetuneConfig) -> tuple[Samples, list[str]]:
-    """Return the images that can be judged on, and what is left out, in words.
+    """Return the images that can be judged on, and what is wrong with the data, in words.
 
     Raises ValueError if that is too much.
     """
     check = partial(require_sound, most=config.bad_share, fail_fast=config.fail_fast)
     first, second = check(learned, "images to train on"), check(judged, "images to judge on")
     usable, unusable = only_usable(judged, fail_fast=config.fail_fast)
+    seen = _images(usable) & _images(learned)
     unusable.total += len(learned)  # a share of all images; these are opened in training
     unusable.require_share(config.bad_share)
     # The parts of a folder that is split here have one report.
     reports = (first, unusable) if first is second else (first, second, unusable)
-    return usable, [str(report) for report in reports if report.counts]
+    warnings = [str(report) for report in reports if report.counts]
+    if seen:
+        warnings.append(
+            f"{len(seen)} of {len(usable)} images to judge on are trained on, too, such as "
+            f"{min(seen)}: what is measured on them means little"
+        )
+    return usable, warnings
+
+
+def _images(samples: Samples) -> set[Path]:
+    """Return the files of all images that have one."""
+    images = (samples[row].frames[0].image for row in range(len(samples)))
+    return {image for image in images if isinstance(image, Path)}
 
 
 def tuning_config(config: FinetuneConfig, num_images: int, network: GleeConfig) -> TrainConfig:
@@ -219,13 +258,16 @@ def tuning_config(config: FinetuneConfig, num_images: int, network: GleeConfig) 
         denoising=None if network.object_decoder.cell_reach else DenoisingConfig(),
         seed=config.seed,
         save_every=100,
+        validate_every=max(1, steps // JUDGEMENTS),
         picture_every=max(1, steps // 5),
     )
 
 
-def describe(config: FinetuneConfig, folder: Path) -> str:
-    """Return what makes a tuning what it is, as JSON."""
-    return json.dumps({**asdict(config), "folder": folder.name})
+def describe(config: FinetuneConfig, folder: Path, *, images: int, model: GLEE) -> str:
+    """Return what makes a tuning what it is, as JSON; not how much bad data is put up with."""
+    options = {n: value for n, value in asdict(config).items() if n not in TOLERANCE}
+    whole = {**options, "folder": folder.name, "images": images, "model": fingerprint(model)}
+    return json.dumps(whole)
 
 
 def _choose_what_learns(model: GLEE, config: FinetuneConfig) -> None:
@@ -264,6 +306,7 @@ def augmentation(resize: ResizeConfig) -> Augmentation:
 
 
 def _warnings(
+    step: int,
     before: Mapping[str, float],
     after: Mapping[str, float],
     held_before: Mapping[str, float],
@@ -271,6 +314,11 @@ def _warnings(
 ) -> list[str]:
     """Say where tuning has done harm."""
     found = []
+    if not step:
+        found.append(
+            f"no step of the tuning raised {BEST_BY}, and the weights are those it began with; "
+            "lower the rate, or give more images"
+        )
     for name, value in held_before.items():
         if value - held_after[name] > LOST:
             found.append(
@@ -278,6 +326,6 @@ def _warnings(
                 "fewer steps or mode head keep more of what the network knew"
             )
     for name, value in before.items():
-        if value > after[name]:
+        if value - after[name] > LOST:
             found.append(f"{name} fell from {value:.3f} to {after[name]:.3f}; lower the rate")
     return found

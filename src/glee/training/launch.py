@@ -14,11 +14,8 @@ from glee.inference.devices import require_device
 from glee.model.build import build_glee
 from glee.training.config import ScheduleConfig, TrainConfig
 from glee.training.recipe import Recipe
-from glee.training.run import Evaluate, Judge, Run
+from glee.training.run import BEST_BY, Evaluate, Judge, Run
 from glee.training.start import begin_from
-
-BEST_BY = "AP boxes"
-"""The number of a judgement that says which network is the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from tqdm import tqdm
@@ -56,7 +57,9 @@ class Log:
             self._board = _open_board(self.folder / BOARD, step)
         if not self.main or not path.is_file():
             return
-        kept = [line for line in path.read_text("utf-8").splitlines() if _is_until(line, step)]
+        # Of a run that has no checkpoint yet, all is taken anew, the judgement of its start too.
+        lines = path.read_text("utf-8").splitlines() if step else []
+        kept = [line for line in lines if _is_until(line, step)]
         with replacing(path) as beside:
             beside.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
@@ -129,24 +132,37 @@ class Log:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(finite(line), allow_nan=False) + "\n")
         if self._board is not None:
             for name, value in _flatten(line):
                 self._board.add_scalar(name, value, line["step"])
 
 
-def read_evaluations(folder: Path) -> list[Mapping[str, float]]:
-    """Return what the evaluations of a run found, in their order; none without a log."""
+def read_evaluations(folder: Path) -> list[tuple[int, Mapping[str, float]]]:
+    """Return the step of each evaluation of a run and what it found; none without a log."""
     if not (folder / FILE).is_file():
         return []
-    found = [line.get("evaluation") for line in read_log(folder)]
-    return [numbers for numbers in found if isinstance(numbers, Mapping)]
+    return [
+        (line["step"], {n: nan if v is None else v for n, v in line["evaluation"].items()})
+        for line in read_log(folder)
+        if "evaluation" in line
+    ]
 
 
-def read_log(folder: Path) -> list[dict[str, object]]:
+def read_log(folder: Path) -> list[dict[str, Any]]:
     """Return the lines of a run's log, in the order they were written."""
     lines = (folder / FILE).read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def finite(value: Any) -> Any:
+    """Return nested values with None for numbers that JSON has not: NaN and infinity."""
+    match value:
+        case Mapping():
+            return {name: finite(one) for name, one in value.items()}
+        case float():
+            return value if isfinite(value) else None
+    return value
 
 
 def _is_until(line: str, step: int) -> bool:

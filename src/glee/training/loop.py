@@ -1,6 +1,6 @@
 """The training loop: batches in, a trained network out, resumable at every step."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 
 import torch
@@ -102,6 +102,8 @@ class Trainer:
         self.log.begin(self.step)
         if self.processes.is_main:
             self.best.resume()
+        if found is None and self.run.at_start is not None:
+            self._offer(self.snapshot(), self.run.at_start)
 
     def run_steps(self) -> None:
         """Take all steps that are left."""
@@ -133,7 +135,8 @@ class Trainer:
         model = self.snapshot()
         if self.processes.is_main:
             model = self.best.load() or model
-            origin = f"trained for {self.step} steps"
+            step = self.step if self.best.step is None else self.best.step
+            origin = f"trained for {step} steps"
             weights = {name: value.cpu() for name, value in model.state_dict().items()}
             save_weights(self.run.folder / MODEL, model.config, weights, origin=origin)
         return model.to(self.device)
@@ -222,14 +225,19 @@ class Trainer:
         config, step = self.config, self.step
         if _is_time(step, config.log_every):
             self.log.write(step, self.optimizer.param_groups[0]["lr"])
-        if self.run.evaluate is not None and _is_time(step, config.validate_every):
+        judged = _is_time(step, config.validate_every) or step == config.schedule.steps
+        if self.run.evaluate is not None and config.validate_every and judged:
             model = self.snapshot()
             if self.processes.is_main:
-                numbers = self.run.evaluate(model)
-                self.best.offer(model, numbers, step)
-                self.log.evaluation(step, numbers)
+                self._offer(model, self.run.evaluate(model))
         if _is_time(step, config.save_every):
             self.save()
+
+    def _offer(self, model: GLEE, numbers: Mapping[str, float]) -> None:
+        """Keep what was found of the network as it is now, and the network if it is the best."""
+        if self.processes.is_main:
+            self.best.offer(model, numbers, self.step)
+            self.log.evaluation(self.step, numbers)
 
     def _count_faults(self, prepared: Prepared) -> None:
         self.report.total += len(prepared.batch.truth) + len(prepared.faults)

@@ -18,6 +18,9 @@ Evaluate = Callable[[GLEE], Mapping[str, float]]
 Judge = Callable[[GLEE, Samples, Sequence[str]], Mapping[str, float]]
 """Says how well a network finds the objects of some names, such as glee.evaluation.own_data's."""
 
+BEST_BY = "AP boxes"
+"""The number of a judge that says which network is the best."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
@@ -28,9 +31,12 @@ class Run:
     config       how
     folder       for checkpoints, logs and pictures
     describe     what the run is, as JSON; a checkpoint goes on with the same run only
-    evaluate     called every `config.validate_every` steps with a copy; None for never
+    evaluate     called every `config.validate_every` steps, and after the last one, with a copy;
+                 None for never
     best_by      which of the numbers of `evaluate` says which network is best, so that this one
                  is what the run gives; None for the last one
+    at_start     what `evaluate` gives for the network as it is now, which then may be the best one
+                 too; None if that is not asked
     teacher      a detector that teaches all cells, see TrainingStep; None for none
     workers      processes that prepare batches
     device       what the network is trained on
@@ -51,6 +57,7 @@ class Run:
     describe: str = "{}"
     evaluate: Evaluate | None = None
     best_by: str | None = None
+    at_start: Mapping[str, float] | None = None
     teacher: DenseTeacher | None = None
     workers: int = 2
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
