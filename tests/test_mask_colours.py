@@ -16,12 +16,12 @@ from glee.model.interfaces import (
 from glee.model.mask_colours import (
     MOST,
     SIMILAR,
-    average_in_boxes,
     colour_bins,
     follow_colours,
     learn_colours,
     weigh_colours,
 )
+from glee.ops.box_means import average_in_boxes
 from glee.video.object_memory import ObjectMemory
 
 SIDE = 64

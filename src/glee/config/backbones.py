@@ -184,7 +184,8 @@ class PairConfig:
     """Two encoders side by side: one knows many words, the other where things are.
 
     Their maps are joined at each stride; `concepts` adds to the coarsest what the first encoder's
-    classifier takes each cell to be.
+    classifier takes each cell to be. What it takes boxes to be counts with names, see
+    glee.model.concept_names.
     """
 
     kind: Literal["pair"] = "pair"

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glee.config import GleeConfig
+from glee.model.backbones.pair import Pair
+from glee.model.concept_names import weigh_concepts
 from glee.model.early_fusion import EarlyFusion
 from glee.model.heads import Heads
 from glee.model.interfaces import (
@@ -15,6 +17,7 @@ from glee.model.interfaces import (
     GleeOutputs,
     ImageFeatures,
     MaskGuide,
+    ObjectOutputs,
     PromptBatch,
     TextTokens,
     VisualTokens,
@@ -28,6 +31,7 @@ from glee.model.query_selection import QuerySelection
 from glee.model.text.clip import pool_tokens
 from glee.model.text.encoder import TextEncoder
 from glee.model.visual_prompts import PointSampler, TemplateEncoder
+from glee.ops.box_means import average_in_boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,9 @@ class GLEE(nn.Module):
             outputs = self._decode(levels, mask_features, text, marks, every_layer, extra)
             if every_layer:
                 return outputs
+            if visual is None and text.guides is None and image.concepts is not None:
+                final = self._look_at_concepts(outputs.final, image.concepts.to(dtype), text)
+                outputs = replace(outputs, final=final)
             return self._look_at_colours(outputs, image.pixels.to(dtype), prompts, marks.places)
 
     def _decode(
@@ -162,6 +169,15 @@ class GLEE(nn.Module):
         return GleeOutputs(
             final, mask_features, marks.tokens, tuple(auxiliary), proposals, further, cells
         )
+
+    def _look_at_concepts(
+        self, found: ObjectOutputs, concepts: Tensor, text: TextTokens
+    ) -> ObjectOutputs:
+        """Return what was found for names, with what the backbone's classifier says of it."""
+        assert isinstance(self.backbone, Pair)
+        seen = self.text_projection(average_in_boxes(concepts, found.boxes_cxcywh))
+        concepts = self.text_projection(self.backbone.concepts.embeddings)
+        return weigh_concepts(found, seen, text.classes, concepts)
 
     def _look_at_colours(
         self, outputs: GleeOutputs, pixels: Tensor, prompts: PromptBatch, places: MarkPlaces | None

@@ -32,12 +32,15 @@ class ImageFeatures:
     cells    [B, S, C]     pyramid levels, finest first, each row by row
     shapes   (h, w) of each level of `cells`
     lateral  [B, C, h, w]  the finest map, projected for the mask features
+    concepts [B, E, h, w]  what the backbone's classifier takes each cell for, as text embeddings;
+                           None if it has none
     """
 
     pixels: Tensor
     cells: Tensor
     shapes: LevelShapes
     lateral: Tensor
+    concepts: Tensor | None = None
 
     def repeat(self, rows: int) -> "ImageFeatures":
         """Return one image, B = 1, as B = rows without copying, to meet as many prompts."""
@@ -45,7 +48,10 @@ class ImageFeatures:
             value.expand(rows, *value.shape[1:])
             for value in (self.pixels, self.cells, self.lateral)
         )
-        return ImageFeatures(pixels, cells, self.shapes, lateral)
+        concepts = self.concepts
+        if concepts is not None:
+            concepts = concepts.expand(rows, *concepts.shape[1:])
+        return ImageFeatures(pixels, cells, self.shapes, lateral, concepts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glee.model.interfaces import GleeOutputs, MarkColours, ObjectOutputs, Regions
+from glee.ops.box_means import average_in_boxes
 from glee.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from glee.ops.masks import mask_to_boxes
 
@@ -114,20 +115,6 @@ def mean_colours(pixels: Tensor, boxes_cxcywh: Tensor) -> Tensor:
     return torch.cat(each, dim=-1)
 
 
-def average_in_boxes(maps: Tensor, boxes_cxcywh: Tensor) -> Tensor:
-    """Return the mean of maps [B, C, h, w] in boxes [B, Q, 4] of 0..1, as [B, Q, C].
-
-    Pixels count by the share of them that lies in the box, which is enlarged to one pixel.
-    """
-    height, width = maps.shape[2:]
-    across, down = (
-        _coverage(boxes_cxcywh[..., axis], boxes_cxcywh[..., axis + 2], size)
-        for axis, size in ((0, width), (1, height))
-    )
-    lines = torch.einsum("bchw,bqw->bqch", maps, across)
-    return (lines @ down[..., None]).squeeze(-1)
-
-
 def colour_bins(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Return in which of BINS ** 3 colours each place of an image [3, H, W] lies, int64 [h, w]."""
     height, width = size
@@ -217,14 +204,3 @@ def _cut(mask: Tensor, box: list[float]) -> None:
         spans.append(slice(start, max(round(box[axis + 2] * count), start + 1)))
     outside[spans[0], spans[1]] = False
     mask[outside] = mask[outside].clamp(max=-MOST)
-
-
-def _coverage(centre: Tensor, side: Tensor, count: int) -> Tensor:
-    """Return the shares [B, Q, count] of pixels in intervals [B, Q] of 0..1; they add up to 1."""
-    half = (side * count).clamp(min=1) / 2
-    middle = (centre * count).clamp(0, count)
-    pixels = torch.arange(count, device=centre.device)
-    low = torch.maximum((middle - half)[..., None], pixels)
-    high = torch.minimum((middle + half)[..., None], pixels + 1)
-    covered = (high - low).clamp(min=0)
-    return covered / covered.sum(dim=-1, keepdim=True)
