@@ -189,7 +189,7 @@ def test_the_annotated_video_has_the_times_of_the_frames(folder: Path) -> None:
 
 def test_trails_run_below_the_names() -> None:
     found, trails = object_at([4], ("bar",), SIZE), Trails()
-    before = replace(found, boxes=torch.tensor([[10.0, 30, 20, 40]]))
+    before = replace(found, boxes=torch.tensor([[36.0, 7, 46, 17]]))
     trails.draw(Image.new("RGB", SIZE[::-1]), before)
 
     picture = np.asarray(draw_tracks(drawn_frame(0), found, trails))
@@ -201,9 +201,22 @@ def test_trails_run_below_the_names() -> None:
     assert (picture != named).any()
 
 
+@pytest.mark.parametrize(("shift", "drawn"), [(8, True), (12, False)])
+def test_a_trail_begins_anew_where_its_object_jumps_by_more_than_its_size(
+    shift: int, drawn: bool
+) -> None:
+    trails, picture = Trails(), Image.new("RGB", SIZE[::-1])
+    here = replace(object_at([4], ("bar",), SIZE), boxes=torch.tensor([[10.0, 10, 20, 20]]))
+
+    trails.draw(picture, here)
+    trails.draw(picture, replace(here, boxes=here.boxes + torch.tensor([shift, 0, shift, 0])))
+
+    assert np.asarray(picture).any() == drawn
+
+
 def test_trails_that_are_restored_are_forgotten_when_others_are() -> None:
     here, nothing = object_at([4], ("bar",), SIZE), object_at([], ("bar",), SIZE)
-    there = replace(here, boxes=torch.tensor([[40.0, 5, 50, 15]]))
+    near = replace(here, boxes=here.boxes + 5)
     whole = Trails()
     for found in [here] + [nothing] * 30:
         whole.draw(Image.new("RGB", SIZE[::-1]), found)
@@ -212,7 +225,7 @@ def test_trails_that_are_restored_are_forgotten_when_others_are() -> None:
     pictures = []
     for trails in (whole, restored):
         picture = Image.new("RGB", SIZE[::-1])
-        for found in [nothing] * 15 + [there]:
+        for found in [nothing] * 15 + [near]:
             trails.draw(picture, found)
         pictures.append(np.asarray(picture))
 

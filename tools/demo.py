@@ -76,9 +76,11 @@ def commands(media: Path, out: Path) -> list[list[str]]:
             "track",
             bikes,
             "--text",
-            "person, bicycle, car",
+            "person, bicycle",
+            "--start",
+            "187",  # the one shot of some length
             "--every",
-            "5",
+            "2",
             "--out",
             str(out / "video"),
         ],

@@ -1,5 +1,6 @@
 """Trails: where each object was in the last frames, drawn as a line in its colour."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,8 @@ def draw_tracks(
 class Trails:
     """The last places of each track; at most `LENGTH` each, and none of those that are gone.
 
+    A trail begins anew where its object jumps by more than its size.
+
     state  of earlier trails to go on with
     """
 
@@ -54,7 +57,10 @@ class Trails:
         self._unseen = {track: count + 1 for track, count in self._unseen.items()}
         for track, (x1, y1, x2, y2) in zip(ids, found.boxes.tolist(), strict=True):
             trail = self._points.setdefault(track, [])
-            trail.append((round((x1 + x2) / 2, 1), round((y1 + y2) / 2, 1)))
+            place = (round((x1 + x2) / 2, 1), round((y1 + y2) / 2, 1))
+            if trail and math.dist(trail[-1], place) > max(x2 - x1, y2 - y1):
+                trail.clear()  # a cut, or it was hidden and is elsewhere: no way that it took
+            trail.append(place)
             del trail[:-LENGTH]
             self._unseen[track] = 0
         for track in [track for track, count in self._unseen.items() if count > FORGET]:
