@@ -94,8 +94,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Follow frame by frame; what was found before an error or an interruption is kept."""
     from glee.video.memory import MemoryLimit  # noqa: PLC0415
-    from glee.video.reader import open_source  # noqa: PLC0415
 
+    if options.finish:
+        return _finish(options)
     prompts = read_prompts(options, index_masks=True)
     if options.frame is not None and not prompts.marks:
         raise ValueError("--frame says where marks lie; give --point, --box, --scribble or --mask")
@@ -103,17 +104,21 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--frame must be the number of a frame, from 0, got {options.frame}")
     _check_formats(options)
     MemoryLimit(options.max_memory_mb)  # refuses what makes no sense before the model is loaded
-    place = int(options.source) if _is_camera(options.source) else options.source
-    source = open_source(place, frame_rate=options.rate, skip_damage=options.skip_damage)
+    source = _open_source(options)
     out = options.out or (None if options.json and not options.format else DEFAULT_OUT)
     try:
         if out is not None:
             _check_folder(out, source, options)
-        if options.finish:
-            return _finish(out or DEFAULT_OUT, source)
         return _follow(source, prompts, out, options)
     finally:
         source.close()
+
+
+def _open_source(options: argparse.Namespace) -> "Source":
+    from glee.video.reader import open_source  # noqa: PLC0415
+
+    place = int(options.source) if _is_camera(options.source) else options.source
+    return open_source(place, frame_rate=options.rate, skip_damage=options.skip_damage)
 
 
 def _is_camera(source: str) -> bool:
@@ -167,6 +172,7 @@ def _record(session: "VideoSession", recording: "Recording", report: Report) -> 
     try:
         if recording.state is not None:
             session.restore(recording.state)
+        report.start_behind(recording.num_before)
         for frame in session:
             wanted = recording.wants_state() and not session.info.live
             recording.write(frame, session.state() if wanted else None)
@@ -174,6 +180,12 @@ def _record(session: "VideoSession", recording: "Recording", report: Report) -> 
             if report.closed:
                 raise KeyboardInterrupt
         finished = True
+    except KeyboardInterrupt:
+        if finished:
+            raise
+        raise KeyboardInterrupt(
+            "interrupted; --resume goes on, --finish completes the files as they are"
+        ) from None
     finally:
         recording.close(finished=finished)
 
@@ -236,7 +248,7 @@ def _check_folder(out: Path, source: "Source", options: argparse.Namespace) -> N
         raise ValueError(f"{path} is read and would be replaced; give another folder by --out")
     if options.resume and source.info.live:
         raise ValueError(f"{source.info.name} is live; --resume is for files and folders")
-    if options.resume or options.finish or options.force:
+    if options.resume or options.force:
         return
     if is_unfinished(out):
         raise ValueError(
@@ -251,9 +263,13 @@ def _check_folder(out: Path, source: "Source", options: argparse.Namespace) -> N
         )
 
 
-def _finish(out: Path, source: "Source") -> int:
+def _finish(options: argparse.Namespace) -> int:
     from glee.video.recording import complete  # noqa: PLC0415
 
-    frames = complete(out, source.info)
+    out, source = options.out or DEFAULT_OUT, _open_source(options)
+    try:
+        frames = complete(out, source.info)
+    finally:
+        source.close()
     print(f"files of {frames} frames are in {out}", file=sys.stderr)
     return 0

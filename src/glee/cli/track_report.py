@@ -33,6 +33,11 @@ class Report:
         """Whether the user has closed the window."""
         return self._window is not None and self._window.closed
 
+    def start_behind(self, count: int) -> None:
+        """Count frames that an earlier run has written."""
+        self._bar.update(count)
+        self._bar.start_t = self._bar._time()  # they say nothing of this run's speed
+
     def tell(self, frame: "VideoFrame") -> None:
         """Tell of a frame that is done."""
         from glee.video.memory import process_bytes  # noqa: PLC0415

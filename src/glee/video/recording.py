@@ -82,6 +82,8 @@ class Recording:
         self.state: Snapshot | None = None if state is None else state[0]
         positions = {} if state is None else state[1]
         self._writers = _open_writers(folder, formats, info, positions)
+        self.num_before = 0 if state is None else len(read_journal(folder / LINES).frames)
+        self._num_written = 0
         self._state_due = time.perf_counter()
         self._error: Exception | None = None  # not raised yet
         self._failed = False
@@ -118,6 +120,8 @@ class Recording:
                 writer.close(finished=finished)
             except Exception as error:
                 self._error, self._failed = self._error or error, True
+        if not finished and not self.num_before + self._num_written:
+            _remove_earlier(self._folder)  # there is nothing to go on with
         if finished and not self._failed:
             self._settings[FINISHED] = True
             self._write_settings()
@@ -143,6 +147,7 @@ class Recording:
         record = Record.of(frame)
         for writer in self._writers.values():
             writer.write(record)
+        self._num_written += 1
         if state is not None:
             positions = {name: writer.position() for name, writer in self._writers.items()}
             _save_state(self._folder / STATE, state, positions)
@@ -166,9 +171,9 @@ class Recording:
         for name in earlier.keys() | self._settings.keys():
             if earlier.get(name) != self._settings.get(name):
                 raise ValueError(
-                    f"the run in {self._folder} had another {name}: {_short(earlier.get(name))}, "
-                    f"now {_short(self._settings.get(name))}; resume it with the same, or take "
-                    "another folder"
+                    f"the run in {self._folder} differs in {name}: it had "
+                    f"{_short(earlier.get(name))}, now {_short(self._settings.get(name))}; resume "
+                    "it with the same, or take another folder"
                 )
         state = self._folder / STATE
         return _load_state(state) if state.is_file() else None
