@@ -1,5 +1,7 @@
 """Masks follow the colours of their image, and marked objects are found again by theirs."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -215,3 +217,15 @@ def test_colours_are_kept_with_their_objects_and_in_a_stored_state() -> None:
     second = both.take(torch.tensor([1])).visual.colours
     assert second is not None
     assert second.mean[:, 0].tolist() == [0.75]
+
+
+def test_objects_stored_without_colours_are_joined_with_others_as_of_unknown_ones() -> None:
+    earlier = remembered(0.75)
+    earlier = replace(earlier, visual=replace(earlier.visual, colours=None))
+
+    colours = join_remembered([earlier, remembered(0.75)]).visual.colours
+
+    assert colours is not None
+    assert colours.known.tolist() == [False, True]
+    assert colours.mean[:, 0].tolist() == [0, 0.75]
+    assert len(colours.likely) == 2
