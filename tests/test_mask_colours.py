@@ -155,6 +155,14 @@ def test_an_objects_colours_are_likelier_in_it_than_around_it() -> None:
     assert learn_colours(pixels, regions_of(OBJECT, brightened=True)).known.tolist() == [False]
 
 
+def test_colours_of_an_object_that_fills_the_image_say_nothing() -> None:
+    whole = torch.ones(SIDE, SIDE, dtype=torch.bool)
+
+    colours = learn_colours(red_on_blue(OBJECT), regions_of(whole))
+
+    assert not colours.likely.any()
+
+
 def test_queries_lose_by_how_much_their_colours_differ_from_the_marked_object() -> None:
     half = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     half[:, :32] = True
