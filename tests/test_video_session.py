@@ -174,6 +174,38 @@ def test_text_is_changed_in_the_middle_of_a_stream(predictor: Predictor) -> None
     assert names == [("bar",)] * 3 + [("line",)] * 3 + [("the bar that moves",)] * 2
 
 
+def test_what_is_found_after_a_change_of_kind_gets_numbers_that_nothing_had(
+    predictor: Predictor,
+) -> None:
+    with glee.track(predictor, FRAMES, ["bar"]) as session:
+        shown = [ids_of(next(session))]
+        for prompts in (Prompts(expression="the bar"), Prompts(categories=["bar"])):
+            session.set_prompts(prompts)
+            shown.append(ids_of(next(session)))
+        state = session.state()
+
+    again = glee.track(predictor, FRAMES, ["bar"])
+    again.restore(state)
+
+    assert shown == [[1], [2], [3]]
+    assert ids_of(next(again)) == [3, 4]
+
+
+def test_names_of_marks_that_were_refused_do_not_bind_later_ones(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the real follower
+    small = [np.ones((20, 20), dtype=bool)]
+    with glee.track(predictor, FRAMES, ["bar"], threshold=0.99) as session:
+        next(session)
+        with pytest.raises(ValueError, match="a mask is"):
+            session.mark(Prompts(categories=["cat"], masks=small))
+
+        found = session.mark(Prompts(categories=["dog"], boxes=[(5, 5, 20, 20)]))
+
+    assert found.names == ("dog",)
+
+
 def test_marks_are_added_corrected_and_removed_while_it_runs(predictor: Predictor) -> None:
     session = glee.track(predictor, FRAMES)
     assert ids_of(next(session)) == []
