@@ -12,6 +12,7 @@ from followers import MarkStandIn, StandIn
 from glee import Prompts
 from glee.inference.predictor import Predictor
 from glee.model.text.clip import encode_texts
+from glee.tracking.snapshot import Snapshot
 from glee.video.live import LiveSource
 from glee.video.memory import MemoryLimitError, process_bytes
 from glee.video.pyav import VideoError
@@ -333,6 +334,13 @@ def test_a_session_goes_on_from_the_state_of_another(predictor: Predictor) -> No
     assert [frame.index for frame in frames] == [frame.index for frame in whole] == [0, 2, 4, 6]
     assert [ids_of(frame) for frame in frames] == [ids_of(frame) for frame in whole]
     assert frames[-1].instances.names == ("line", "object")
+
+
+def test_the_state_of_something_else_is_refused(predictor: Predictor) -> None:
+    session = glee.track(predictor, FRAMES, ["bar"])
+
+    with pytest.raises(ValueError, match="state of a session lacks followers, lag, last, text"):
+        session.restore(Snapshot({"frame": 3}, {}))
 
 
 def test_a_limit_of_memory_that_is_too_small_says_what_is_needed(predictor: Predictor) -> None:

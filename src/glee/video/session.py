@@ -143,10 +143,13 @@ class VideoSession:
     def restore(self, state: Snapshot) -> None:
         """Go on where a session of the same source, prompts and options was.
 
-        Raises ValueError if this session has begun already.
+        Raises ValueError if this session has begun already, and for what is no such state.
         """
         if self._reader is not None:
             raise ValueError("a session that has begun cannot take another's state")
+        missing = {"last", "text", "followers", "lag"} - state.values.keys()
+        if missing:
+            raise ValueError(f"the state of a session lacks {', '.join(sorted(missing))}")
         last, text = state.values["last"], state.values["text"]
         with self._lock:
             self._text = None if text is None else Prompts.from_json(text)
