@@ -336,6 +336,20 @@ def test_a_session_goes_on_from_the_state_of_another(predictor: Predictor) -> No
     assert frames[-1].instances.names == ("line", "object")
 
 
+def test_a_session_that_has_not_gone_on_yet_has_the_state_that_it_took(
+    predictor: Predictor,
+) -> None:
+    with glee.track(predictor, FRAMES, ["bar"]) as first:
+        next(first)
+        state = first.state()
+
+    second, third = (glee.track(predictor, FRAMES, ["bar"]) for _ in range(2))
+    second.restore(state)
+    third.restore(second.state())
+
+    assert next(third).index == 1
+
+
 def test_the_state_of_something_else_is_refused(predictor: Predictor) -> None:
     session = glee.track(predictor, FRAMES, ["bar"])
 

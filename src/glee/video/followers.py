@@ -1,6 +1,6 @@
 """All that is followed in one video: names, expressions and marks, each by its own follower."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -239,9 +239,12 @@ class Followers:
 
 def _part(state: Snapshot, kind: str) -> Snapshot:
     """Return the state of one follower out of that of all."""
-    start = f"{kind}."
-    tensors = {n.removeprefix(start): t for n, t in state.tensors.items() if n.startswith(start)}
-    return Snapshot(state.values[kind], tensors)
+    return Snapshot(state.values[kind], part_of(state.tensors, f"{kind}."))
+
+
+def part_of(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `start`, by what follows."""
+    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
 
 
 def _join(found: Sequence[Instances]) -> Instances:
