@@ -155,6 +155,16 @@ def test_an_objects_colours_are_likelier_in_it_than_around_it() -> None:
     assert learn_colours(pixels, regions_of(OBJECT, brightened=True)).known.tolist() == [False]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_colours_are_learned_in_the_numbers_of_the_image(dtype: torch.dtype) -> None:
+    pixels = red_on_blue(OBJECT)
+
+    colours = learn_colours(pixels.to(dtype), regions_of(OBJECT))
+
+    expected = learn_colours(pixels, regions_of(OBJECT))
+    torch.testing.assert_close(colours.mean.float(), expected.mean, atol=0.02, rtol=0)
+
+
 def test_colours_of_an_object_that_fills_the_image_say_nothing() -> None:
     whole = torch.ones(SIDE, SIDE, dtype=torch.bool)
 

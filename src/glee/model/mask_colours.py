@@ -81,7 +81,7 @@ def learn_colours(pixels: Tensor, regions: Regions) -> MarkColours:
     likely = []
     small = F.avg_pool2d(pixels, STRIDE)
     marks = F.avg_pool2d(regions.template_masks[:, None].float(), STRIDE)[:, 0]
-    places = mask_to_boxes(regions.template_masks).float()
+    places = mask_to_boxes(regions.template_masks).to(pixels)
     height, width = pixels.shape[2:]
     places = places / places.new_tensor([width, height, width, height])
     for image, mark, place in zip(small, marks, places, strict=True):
