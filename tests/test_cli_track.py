@@ -154,6 +154,8 @@ def test_an_interrupted_run_is_kept_and_goes_on(
     assert "interrupted run; go on with it by --resume" in capsys.readouterr().err
     assert track(*words, "--every", "2", "--resume", weights=weights) == 2
     assert "had another every: 1, now 2" in capsys.readouterr().err
+    assert track(*words, "--rate", "12", "--resume", weights=weights) == 2
+    assert "had another rate: null, now 12.0" in capsys.readouterr().err
     assert track(*words, "--finish", weights=weights) == 0
     assert "files of 5 frames are in glee_out" in capsys.readouterr().err
     assert track(*words, "--resume", weights=weights) == 0

@@ -391,6 +391,20 @@ def test_released_mistakes_of_boxes_can_be_repeated(
     torch.testing.assert_close(wrong.boxes, right.boxes * torch.tensor(shrink))
 
 
+def test_tracks_are_told_apart_on_the_device_of_the_network(
+    predictor: Predictor, frames: list[Picture]
+) -> None:
+    encoded = predictor.encode(frames[0])
+    (outputs,) = predictor.detect_each(encoded, predictor.vocabulary(["cat"]), masks=False)
+    one = torch.zeros(1, dtype=torch.int64)
+    chosen = ChosenTracks(one, one, torch.ones(1))
+
+    with torch.device("meta"):  # for all that is made without saying where
+        placed = place_tracks(outputs, encoded.geometry, chosen, one, ReferenceConfig(nms=0.5))
+
+    assert placed.boxes.device == outputs.final.logits.device
+
+
 def near_network() -> Predictor:
     """A network to which it counts where a mark is, and nothing else."""
     torch.manual_seed(0)

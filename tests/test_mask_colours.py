@@ -1,5 +1,7 @@
 """Masks follow the colours of their image, and marked objects are found again by theirs."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -153,6 +155,24 @@ def test_an_objects_colours_are_likelier_in_it_than_around_it() -> None:
     assert learn_colours(pixels, regions_of(OBJECT, brightened=True)).known.tolist() == [False]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_colours_are_learned_in_the_numbers_of_the_image(dtype: torch.dtype) -> None:
+    pixels = red_on_blue(OBJECT)
+
+    colours = learn_colours(pixels.to(dtype), regions_of(OBJECT))
+
+    expected = learn_colours(pixels, regions_of(OBJECT))
+    torch.testing.assert_close(colours.mean.float(), expected.mean, atol=0.02, rtol=0)
+
+
+def test_colours_of_an_object_that_fills_the_image_say_nothing() -> None:
+    whole = torch.ones(SIDE, SIDE, dtype=torch.bool)
+
+    colours = learn_colours(red_on_blue(OBJECT), regions_of(whole))
+
+    assert not colours.likely.any()
+
+
 def test_queries_lose_by_how_much_their_colours_differ_from_the_marked_object() -> None:
     half = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     half[:, :32] = True
@@ -215,3 +235,15 @@ def test_colours_are_kept_with_their_objects_and_in_a_stored_state() -> None:
     second = both.take(torch.tensor([1])).visual.colours
     assert second is not None
     assert second.mean[:, 0].tolist() == [0.75]
+
+
+def test_objects_stored_without_colours_are_joined_with_others_as_of_unknown_ones() -> None:
+    earlier = remembered(0.75)
+    earlier = replace(earlier, visual=replace(earlier.visual, colours=None))
+
+    colours = join_remembered([earlier, remembered(0.75)]).visual.colours
+
+    assert colours is not None
+    assert colours.known.tolist() == [False, True]
+    assert colours.mean[:, 0].tolist() == [0, 0.75]
+    assert len(colours.likely) == 2

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 import glee
 from followers import MarkStandIn, StandIn
@@ -18,6 +20,7 @@ from glee.inference.predictor import EncodedImage, Predictor
 from glee.ops.boxes import pairwise_iou
 from glee.results import Timings, VideoFrame
 from glee.tracking.config import TrackerConfig
+from glee.tracking.snapshot import Snapshot
 from glee.tracking.tracker import Tracker
 from glee.video.lag import HeldFrame, Lag
 from shape_clips import RED, SIZE, WIDTH, crossing, detections, line, re_entry
@@ -279,3 +282,51 @@ def test_a_session_with_a_lag_goes_on_from_the_state_of_another(predictor: Predi
 
     assert [frame.index for frame in frames] == list(range(8))
     assert numbers(frames) == numbers(whole)
+
+
+def marked_on_the_way(session: glee.VideoSession, shown: int) -> glee.VideoSession:
+    """Mark an object when so many frames were shown."""
+    for _ in range(shown):
+        next(session)
+    session.mark(Prompts(points=[(5, 5)]))
+    return session
+
+
+@pytest.mark.usefixtures("stand_ins")
+@pytest.mark.parametrize("later", [0, 1, 3, 4])
+def test_a_mark_on_the_way_is_part_of_states_of_frames_that_were_held(
+    predictor: Predictor, later: int
+) -> None:
+    def begin() -> glee.VideoSession:
+        return glee.track(predictor, FRAMES, ["bar"], masks=False, lag=3)
+
+    first = marked_on_the_way(begin(), 2)  # behind frame 4, which was followed last
+    shown = [next(first) for _ in range(later)]
+    second = begin()
+    second.restore(first.state())
+    once_more = begin()
+    once_more.restore(second.state())
+    expected = numbers(list(first))
+
+    assert numbers(list(second)) == numbers(list(once_more)) == expected
+    assert numbers(shown) + expected == [[1]] * 3 + [[1, 3]] * 3
+
+
+def test_a_state_with_changes_can_be_stored_and_gives_the_same_objects(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    def begin() -> glee.VideoSession:
+        return glee.track(predictor, FRAMES, at={0: Prompts(boxes=[(1, 1, 9, 40)])}, lag=3)
+
+    first = marked_on_the_way(begin(), 1)
+    next(first)
+    first.set_prompts(["bar"])
+    state = first.state()
+    save_file(state.tensors, tmp_path / "state.safetensors")  # each by itself
+    second = begin()
+    second.restore(Snapshot(state.values, load_file(tmp_path / "state.safetensors")))
+
+    rest = list(first)
+    assert numbers(list(second)) == numbers(rest)
+    assert [len(frame.instances) for frame in rest][:3] == [1, 1, 2]
+    assert rest[-1].instances.names == ("bar", "object")

@@ -12,6 +12,7 @@ from followers import MarkStandIn, StandIn
 from glee import Prompts
 from glee.inference.predictor import Predictor
 from glee.model.text.clip import encode_texts
+from glee.tracking.snapshot import Snapshot
 from glee.video.live import LiveSource
 from glee.video.memory import MemoryLimitError, process_bytes
 from glee.video.pyav import VideoError
@@ -174,6 +175,38 @@ def test_text_is_changed_in_the_middle_of_a_stream(predictor: Predictor) -> None
     assert names == [("bar",)] * 3 + [("line",)] * 3 + [("the bar that moves",)] * 2
 
 
+def test_what_is_found_after_a_change_of_kind_gets_numbers_that_nothing_had(
+    predictor: Predictor,
+) -> None:
+    with glee.track(predictor, FRAMES, ["bar"]) as session:
+        shown = [ids_of(next(session))]
+        for prompts in (Prompts(expression="the bar"), Prompts(categories=["bar"])):
+            session.set_prompts(prompts)
+            shown.append(ids_of(next(session)))
+        state = session.state()
+
+    again = glee.track(predictor, FRAMES, ["bar"])
+    again.restore(state)
+
+    assert shown == [[1], [2], [3]]
+    assert ids_of(next(again)) == [3, 4]
+
+
+def test_names_of_marks_that_were_refused_do_not_bind_later_ones(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the real follower
+    small = [np.ones((20, 20), dtype=bool)]
+    with glee.track(predictor, FRAMES, ["bar"], threshold=0.99) as session:
+        next(session)
+        with pytest.raises(ValueError, match="a mask is"):
+            session.mark(Prompts(categories=["cat"], masks=small))
+
+        found = session.mark(Prompts(categories=["dog"], boxes=[(5, 5, 20, 20)]))
+
+    assert found.names == ("dog",)
+
+
 def test_marks_are_added_corrected_and_removed_while_it_runs(predictor: Predictor) -> None:
     session = glee.track(predictor, FRAMES)
     assert ids_of(next(session)) == []
@@ -301,6 +334,27 @@ def test_a_session_goes_on_from_the_state_of_another(predictor: Predictor) -> No
     assert [frame.index for frame in frames] == [frame.index for frame in whole] == [0, 2, 4, 6]
     assert [ids_of(frame) for frame in frames] == [ids_of(frame) for frame in whole]
     assert frames[-1].instances.names == ("line", "object")
+
+
+def test_a_session_that_has_not_gone_on_yet_has_the_state_that_it_took(
+    predictor: Predictor,
+) -> None:
+    with glee.track(predictor, FRAMES, ["bar"]) as first:
+        next(first)
+        state = first.state()
+
+    second, third = (glee.track(predictor, FRAMES, ["bar"]) for _ in range(2))
+    second.restore(state)
+    third.restore(second.state())
+
+    assert next(third).index == 1
+
+
+def test_the_state_of_something_else_is_refused(predictor: Predictor) -> None:
+    session = glee.track(predictor, FRAMES, ["bar"])
+
+    with pytest.raises(ValueError, match="state of a session lacks followers, lag, last, text"):
+        session.restore(Snapshot({"frame": 3}, {}))
 
 
 def test_a_limit_of_memory_that_is_too_small_says_what_is_needed(predictor: Predictor) -> None:

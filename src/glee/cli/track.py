@@ -222,6 +222,7 @@ def _settings(prompts: "Prompts", options: argparse.Namespace) -> dict[str, Any]
         "threshold": options.threshold,
         "masks": not options.no_masks,
         "lag": options.lag,
+        "rate": options.rate,
         "model": options.model,
     }
 

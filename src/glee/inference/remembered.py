@@ -66,18 +66,28 @@ def join_remembered(parts: Sequence[Remembered]) -> Remembered:
         template=torch.cat([visual.template for visual in visuals]),
         points=tuple(torch.cat([padded(level, 1) for level in levels]) for levels in points),
         valid=torch.cat([padded(visual.valid, 1) for visual in visuals]),
-        colours=_join_colours([visual.colours for visual in visuals]),
+        colours=_join_colours(visuals),
     )
     return Remembered(first.names, tokens, first.network)
 
 
-def _join_colours(parts: Sequence[MarkColours | None]) -> MarkColours | None:
-    """Put colours together; networks that follow them know those of all their objects."""
-    there = [part for part in parts if part is not None]
+def _join_colours(visuals: Sequence[VisualTokens]) -> MarkColours | None:
+    """Put colours together; objects of a state that was stored without have unknown ones."""
+    there = [visual.colours for visual in visuals if visual.colours is not None]
     if not there:
         return None
+    parts = [visual.colours or _unknown(len(visual.valid), there[0]) for visual in visuals]
     return MarkColours(
-        likely=torch.cat([part.likely for part in there]),
-        mean=torch.cat([part.mean for part in there]),
-        known=torch.cat([part.known for part in there]),
+        likely=torch.cat([part.likely for part in parts]),
+        mean=torch.cat([part.mean for part in parts]),
+        known=torch.cat([part.known for part in parts]),
+    )
+
+
+def _unknown(count: int, form: MarkColours) -> MarkColours:
+    """Return the colours of so many objects of which none are known, in the form of others."""
+    return MarkColours(
+        likely=form.likely.new_zeros(count, form.likely.shape[1]),
+        mean=form.mean.new_zeros(count, form.mean.shape[1]),
+        known=form.known.new_zeros(count),
     )

@@ -81,7 +81,7 @@ def learn_colours(pixels: Tensor, regions: Regions) -> MarkColours:
     likely = []
     small = F.avg_pool2d(pixels, STRIDE)
     marks = F.avg_pool2d(regions.template_masks[:, None].float(), STRIDE)[:, 0]
-    places = mask_to_boxes(regions.template_masks).float()
+    places = mask_to_boxes(regions.template_masks).to(pixels)
     height, width = pixels.shape[2:]
     places = places / places.new_tensor([width, height, width, height])
     for image, mark, place in zip(small, marks, places, strict=True):
@@ -144,6 +144,8 @@ def _follow(logits: Tensor, bins: Tensor, known: Tensor | None, reach: int) -> T
 def _likely(bins: Tensor, inside: Tensor) -> Tensor:
     """Return how much likelier each colour is inside than outside, as logarithms [BINS ** 3].
 
+    Where there is no inside or no outside, colours say nothing.
+
     bins    [h, w]
     inside  [h, w]  0..1
     """
@@ -153,7 +155,8 @@ def _likely(bins: Tensor, inside: Tensor) -> Tensor:
     counts = torch.lerp(counts, _near(counts), ALIKE)
     total = counts.sum(dim=1, keepdim=True)
     shares = (counts + DOUBT * total / BINS**3) / ((1 + DOUBT) * total).clamp(min=1e-6)
-    return (shares[0].clamp(min=1e-12) / shares[1].clamp(min=1e-12)).log().clamp(-MOST, MOST)
+    likelier = (shares[0].clamp(min=1e-12) / shares[1].clamp(min=1e-12)).log().clamp(-MOST, MOST)
+    return likelier * (total > 0).all()
 
 
 def _near(counts: Tensor) -> Tensor:

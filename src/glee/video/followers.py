@@ -1,6 +1,6 @@
 """All that is followed in one video: names, expressions and marks, each by its own follower."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,12 +92,14 @@ class Followers:
         if prompts.expressions:
             self._names = None
             if self._expressions is None:
+                self._identities.retire(EXPRESSIONS)
                 self._expressions = self._new_expressions(prompts.expressions)
             else:
                 self._expressions.change(prompts.expressions)
             return
         self._expressions = None
         if self._names is None:
+            self._identities.retire(NAMES)
             self._names = self._new_names(prompts.categories)
         else:
             self._names.change(prompts.categories)
@@ -112,17 +114,19 @@ class Followers:
         """
         if not prompts.marks:
             raise ValueError("prompts has no points, boxes, scribbles or masks to follow")
-        if self._marks is None:
-            self._mark_names = prompts.names
-            self._marks = self._new_marks(prompts.names)
-        elif prompts.names not in (self._mark_names, ("object",)):
+        names, follower = self._mark_names, self._marks
+        if follower is None:
+            names, follower = prompts.names, self._new_marks(prompts.names)
+        elif prompts.names not in (names, ("object",)):
             raise ValueError(
                 f"marks are named {', '.join(prompts.names)}, but those before "
-                f"{', '.join(self._mark_names)}; give the same names to all, or none"
+                f"{', '.join(names)}; give the same names to all, or none"
             )
         own = None if track_ids is None else [self._own(i) for i in track_ids]
         marked = Prompts.from_json({**prompts.to_json(), "categories": [], "expression": []})
-        return self._numbered(MARKS, self._marks.mark(frame, marked, own))
+        found = follower.mark(frame, marked, own)
+        self._mark_names, self._marks = names, follower  # not if the marks were refused
+        return self._numbered(MARKS, found)
 
     def remove(self, track_id: int) -> None:
         """Stop following a marked object.
@@ -177,11 +181,11 @@ class Followers:
 
         text  the names or expressions that were looked for then, None if there were none
         """
-        self._identities.restore(state.values["identities"])
         self._mark_names = tuple(state.values["mark_names"])
         self._names = self._expressions = self._marks = None
         if text is not None:
             self.set_text(text)
+        self._identities.restore(state.values["identities"])
         if MARKS in state.values:
             self._marks = self._new_marks(self._mark_names)
         if self._names is not None:
@@ -235,9 +239,12 @@ class Followers:
 
 def _part(state: Snapshot, kind: str) -> Snapshot:
     """Return the state of one follower out of that of all."""
-    start = f"{kind}."
-    tensors = {n.removeprefix(start): t for n, t in state.tensors.items() if n.startswith(start)}
-    return Snapshot(state.values[kind], tensors)
+    return Snapshot(state.values[kind], part_of(state.tensors, f"{kind}."))
+
+
+def part_of(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `start`, by what follows."""
+    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
 
 
 def _join(found: Sequence[Instances]) -> Instances:

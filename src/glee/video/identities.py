@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+RETIRED = "retired"
+"""What takes the place of a follower that is gone."""
+
 
 class Identities:
     """Gives each object of each follower a number of its own, from 1 in order of appearance."""
@@ -17,6 +20,13 @@ class Identities:
                 self._owners.append((follower, i))
                 self._numbers[follower, i] = len(self._owners)
         return [self._numbers[follower, i] for i in ids]
+
+    def retire(self, follower: str) -> None:
+        """Never give the numbers of a follower's objects again; another one begins in its place."""
+        for number, (kind, own) in enumerate(self._owners):
+            if kind == follower:
+                self._owners[number] = (RETIRED, own)
+                del self._numbers[kind, own]
 
     def own(self, number: int) -> tuple[str, int] | None:
         """Return the follower of an object and its id there, None if there is no such object."""

@@ -134,4 +134,4 @@ def _unrivalled(boxes: Tensor, scores: Tensor, overlap: float, shifted: bool) ->
     if shifted:
         size = boxes[:, 2:] - boxes[:, :2]
         boxes = boxes - torch.cat([size, size], dim=1) / 2
-    return suppress_overlaps(boxes, scores, torch.zeros(len(boxes)), overlap).sort().values
+    return suppress_overlaps(boxes, scores, torch.zeros_like(scores), overlap).sort().values

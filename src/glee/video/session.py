@@ -13,7 +13,7 @@ from glee.inference.predictor import EncodedImage, Predictor
 from glee.prompts import Prompts
 from glee.results import Instances, Timings, VideoFrame
 from glee.tracking.snapshot import Snapshot
-from glee.video.followers import FollowConfig, Followers
+from glee.video.followers import FollowConfig, Followers, part_of
 from glee.video.lag import HeldFrame, Lag
 from glee.video.memory import MemoryLimit
 from glee.video.prefetch import Prefetch
@@ -62,6 +62,7 @@ class VideoSession:
         self._last: _Seen | None = None
         self._shown: _Seen | None = None
         self._behind_shown: Snapshot | None = None  # with a lag, the state behind that frame
+        self._changes: list[Snapshot] = []  # with a lag, the states behind what came later
         self._reader: Iterator[SourceFrame] | None = None
         self._ahead: Prefetch | None = None
         self._closed = False
@@ -88,6 +89,8 @@ class VideoSession:
             assert self._end is not None  # or there is a frame
             raise self._end
         held = self._lag.let_go()
+        if self._shown is not None:
+            self._forget_changes(self._shown.index)
         self._shown = _Seen(held.frame.index, held.frame.image)
         self._behind_shown = held.state
         return held.frame
@@ -101,6 +104,7 @@ class VideoSession:
         with self._lock:
             self._followers.set_text(text)
             self._text = text
+            self._note_change()
 
     def mark(
         self,
@@ -121,7 +125,9 @@ class VideoSession:
             seen = self._shown if on is None else _Seen(on.index, on.image)
             if seen is None:
                 raise ValueError("no frame was returned yet; give marks with the prompts, or in at")
-            return self._followers.mark(self._encoded(seen), prompts, track_ids)
+            marked = self._followers.mark(self._encoded(seen), prompts, track_ids)
+            self._note_change()
+            return marked
 
     def remove(self, track_id: int) -> None:
         """Stop following a marked object; its number is not given again.
@@ -130,28 +136,44 @@ class VideoSession:
         """
         with self._lock:
             self._followers.remove(track_id)
+            self._note_change()
 
     def state(self) -> Snapshot:
         """Return all that is needed to go on behind the last frame; see `restore`.
 
-        With a lag it knows nothing of what was marked or changed since that frame was followed.
+        With a lag, what was marked or changed since that frame was followed is part of it, and
+        takes effect behind the same frame again.
         """
         with self._lock:
             state = self._behind_shown or self._state_now()
-            return Snapshot({**state.values, "lag": self._lag.state()}, state.tensors)
+            changes = self._changes if self._lag.frames else []
+            values = {"lag": self._lag.state(), "changes": [c.values for c in changes]}
+            tensors = {
+                f"{_change(n)}{name}": value.clone()  # files hold no tensor twice
+                for n, change in enumerate(changes)
+                for name, value in change.tensors.items()
+            }
+            return Snapshot({**state.values, **values}, {**state.tensors, **tensors})
 
     def restore(self, state: Snapshot) -> None:
         """Go on where a session of the same source, prompts and options was.
 
-        Raises ValueError if this session has begun already.
+        Raises ValueError if this session has begun already, and for what is no such state.
         """
         if self._reader is not None:
             raise ValueError("a session that has begun cannot take another's state")
-        last, text = state.values["last"], state.values["text"]
+        missing = {"last", "text", "followers", "lag"} - state.values.keys()
+        if missing:
+            raise ValueError(f"the state of a session lacks {', '.join(sorted(missing))}")
+        last = state.values["last"]
         with self._lock:
-            self._text = None if text is None else Prompts.from_json(text)
-            followers = Snapshot(state.values["followers"], state.tensors)
-            self._followers.restore(followers, self._text)
+            self._take_up(state)
+            self._changes = [
+                Snapshot(values, part_of(state.tensors, _change(n)))
+                for n, values in enumerate(state.values.get("changes", ()))
+            ]
+            self._make_changes(last)
+            self._forget_changes(last)
             self._lag.restore(state.values["lag"])
             self._frames = replace(self._frames, after=last)
             self._waiting = {i: p for i, p in self._waiting.items() if self._frames.wants(i)}
@@ -237,6 +259,7 @@ class VideoSession:
                 instances = self._follow(frame)
                 named = self._followers.named(instances) if self._lag.frames else frozenset()
                 state = self._state_now() if self._lag.frames else None
+                self._make_changes(frame.index)
             ready = time.perf_counter()
             self._limit.require(frame.index)
         except StopIteration as end:
@@ -260,11 +283,32 @@ class VideoSession:
         """Return what is known behind the frame that was followed last."""
         state = self._followers.state()
         values = {
-            "last": None if self._last is None else self._last.index,
+            "last": self._frames.after if self._last is None else self._last.index,
             "text": None if self._text is None else self._text.to_json(),
             "followers": state.values,
         }
         return Snapshot(values, state.tensors)
+
+    def _take_up(self, state: Snapshot) -> None:
+        """Know of the objects what `_state_now` returned."""
+        text = state.values["text"]
+        self._text = None if text is None else Prompts.from_json(text)
+        self._followers.restore(Snapshot(state.values["followers"], state.tensors), self._text)
+
+    def _note_change(self) -> None:
+        """With a lag, keep the state behind a change, for the states of frames that are held."""
+        if self._lag.frames and self._last is not None:
+            self._forget_changes(self._last.index)
+            self._changes.append(self._state_now())
+
+    def _make_changes(self, index: int | None) -> None:
+        """Make the changes that an earlier session made behind a frame."""
+        for change in self._changes:
+            if change.values["last"] == index:
+                self._take_up(change)
+
+    def _forget_changes(self, index: int | None) -> None:
+        self._changes = [one for one in self._changes if one.values["last"] != index]
 
     def _follow(self, frame: SourceFrame) -> Instances:
         self._last = None  # its features are large
@@ -290,6 +334,11 @@ class VideoSession:
         if last is not None and frame.index == last.index and last.encoded is not None:
             return last.encoded
         return self._predictor.encode(frame.image)
+
+
+def _change(number: int) -> str:
+    """Return what the names of a change's tensors begin with in a state."""
+    return f"change{number}."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
