@@ -146,21 +146,23 @@ def test_an_interrupted_run_is_kept_and_goes_on(
     monkeypatch.setattr("glee.video.recording.STATE_SECONDS", 0)
     monkeypatch.setattr("glee.video.followers.NameFollower", Interrupted)
     assert track(*words, weights=weights) == 130
+    assert "interrupted; --resume goes on" in capsys.readouterr().err
     assert len(list(VideoFile("glee_out/annotated.mp4").read(FrameRange()))) == 5
     monkeypatch.setattr("glee.video.followers.NameFollower", StandIn)
-    capsys.readouterr()
 
     assert track(*words, weights=weights) == 2
     assert "interrupted run; go on with it by --resume" in capsys.readouterr().err
     assert track(*words, "--every", "2", "--resume", weights=weights) == 2
-    assert "had another every: 1, now 2" in capsys.readouterr().err
+    assert "differs in every: it had 1, now 2" in capsys.readouterr().err
     assert track(*words, "--rate", "12", "--resume", weights=weights) == 2
-    assert "had another rate: null, now 12.0" in capsys.readouterr().err
-    assert track(*words, "--finish", weights=weights) == 0
+    assert "differs in rate: it had null, now 12.0" in capsys.readouterr().err
+    assert track(clip, "--finish", weights=weights) == 0
     assert "files of 5 frames are in glee_out" in capsys.readouterr().err
     assert track(*words, "--resume", weights=weights) == 0
 
-    assert capsys.readouterr().out.splitlines()[0].startswith("frame 5 ")
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0].startswith("frame 5 ")
+    assert "8/8" in printed.err  # progress counts the frames before the interruption
     assert np.unique(read_mot_tracks(Path("glee_out/mot.txt")).frames).tolist() == [*range(1, 9)]
     assert len(list(VideoFile("glee_out/annotated.mp4").read(FrameRange()))) == 8
     assert track(*words, "--resume", weights=weights) == 2
@@ -198,6 +200,18 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(
 
     assert Path("parts/tracks.jsonl").read_text() == whole
     assert len(lines(whole)[4]["objects"]) >= 1  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_refused_leaves_nothing(
+    clip: str, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("glee.video.followers.MarkFollower", MarkFollower)
+    Image.new("L", (10, 10), 1).save("small.png")
+
+    assert track(clip, "--mask", "small.png", weights=weights) == 2
+    assert "10" in capsys.readouterr().err
+    assert not list(Path("glee_out").iterdir())
+    assert track(clip, "--text", "bar", weights=weights) == 0
 
 
 def test_a_damaged_video_leaves_its_good_frames_and_says_when_it_stopped(

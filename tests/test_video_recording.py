@@ -443,9 +443,9 @@ def test_another_run_cannot_go_on_with_the_files(tmp_path: Path) -> None:
     first.write(drawn(0), Snapshot({}, {}))
     first.close(finished=False)
 
-    with pytest.raises(ValueError, match='had another prompts: "bar", now "line"'):
+    with pytest.raises(ValueError, match='differs in prompts: it had "bar", now "line"'):
         Recording(tmp_path, ["mot"], INFO, settings={"prompts": "line"}, resume=True)
-    with pytest.raises(ValueError, match="had another formats"):
+    with pytest.raises(ValueError, match="differs in formats"):
         Recording(tmp_path, ["mots"], INFO, settings={"prompts": "bar"}, resume=True)
 
 

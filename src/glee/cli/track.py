@@ -187,7 +187,11 @@ def _record(session: "VideoSession", recording: "Recording", report: Report) -> 
             "interrupted; --resume goes on, --finish completes the files as they are"
         ) from None
     finally:
-        recording.close(finished=finished)
+        try:
+            recording.close(finished=finished)
+        finally:
+            if not finished:
+                recording.discard()
 
 
 def _open_recording(

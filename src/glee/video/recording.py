@@ -120,13 +120,16 @@ class Recording:
                 writer.close(finished=finished)
             except Exception as error:
                 self._error, self._failed = self._error or error, True
-        if not finished and not self.num_before + self._num_written:
-            _remove_earlier(self._folder)  # there is nothing to go on with
         if finished and not self._failed:
             self._settings[FINISHED] = True
             self._write_settings()
             (self._folder / STATE).unlink(missing_ok=True)
         self._raise_error()
+
+    def discard(self) -> None:
+        """Remove the files of a recording that is closed and holds no frame to go on with."""
+        if not self.num_before + self._num_written:
+            _remove_earlier(self._folder)
 
     def __enter__(self) -> "Recording":
         return self
