@@ -1,6 +1,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def track(*words: str, weights: str) -> int:
     return main(["track", *words, "--model", weights])
 
 
-def lines(text: str) -> list[dict[str, object]]:
+def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -93,7 +94,7 @@ def test_marks_lie_on_the_frame_that_is_named(
 
     assert track(clip, *words, weights=weights) == 0
 
-    counts = [len(one["objects"]) for one in lines(capsys.readouterr().out)]  # type: ignore[arg-type]
+    counts = [len(one["objects"]) for one in lines(capsys.readouterr().out)]
     assert counts == [0, 0, 2, 2, 2, 2, 2, 2]
 
 
@@ -108,7 +109,7 @@ def test_a_palette_picture_marks_one_object_for_each_number(
 
     assert [mask.sum() for mask in load_index_masks("first.png")] == [100, 100]
     assert track(clip, "--mask", "first.png", "--json", weights=weights) == 0
-    assert len(lines(capsys.readouterr().out)[0]["objects"]) == 2  # type: ignore[arg-type]
+    assert len(lines(capsys.readouterr().out)[0]["objects"]) == 2
 
 
 def test_a_folder_of_frames_is_followed_backward(
@@ -188,10 +189,10 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(
     whole = Path("whole/tracks.jsonl").read_text()
     steps = iter([False] * 4 + [True] + [False] * 8)
 
-    def interrupted(self: Predictor, image: object) -> EncodedImage:
+    def interrupted(self: Predictor, image: Any) -> EncodedImage:
         if next(steps):
             raise KeyboardInterrupt
-        return encode(self, image)  # type: ignore[arg-type]
+        return encode(self, image)
 
     encode = Predictor.encode
     monkeypatch.setattr(Predictor, "encode", interrupted)
@@ -199,7 +200,7 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(
     assert track(clip, *prompts, "--out", "parts", "--resume", weights=weights) == 0
 
     assert Path("parts/tracks.jsonl").read_text() == whole
-    assert len(lines(whole)[4]["objects"]) >= 1  # type: ignore[arg-type]
+    assert len(lines(whole)[4]["objects"]) >= 1
 
 
 def test_a_run_that_is_refused_leaves_nothing(

@@ -78,9 +78,10 @@ def draw_plates(
     shown = int((hidden <= HIDDEN_SHARE).sum())
     places = _place(boxes[:shown], sizes[:shown], picture.size)
     draw = ImageDraw.Draw(picture)
-    for place, box, color in zip(places, boxes, colors, strict=False):
+    for place, box, color in zip(places, boxes[:shown], colors[:shown], strict=True):
         _draw_leader(draw, place, box, color)
-    for place, plate, color in reversed(list(zip(places, plates, colors, strict=False))):
+    written = zip(places, plates[:shown], colors[:shown], strict=True)
+    for place, plate, color in reversed(list(written)):
         corners = (*place[:2], place.right - 1, place.bottom - 1)
         draw.rectangle(corners, fill=color, outline=shade(color))
         y = place.top + (plate.pad + 1) // 2 - plate.extent()[0]

@@ -35,8 +35,8 @@ class Report:
 
     def start_behind(self, count: int) -> None:
         """Count frames that an earlier run has written."""
-        self._bar.update(count)
-        self._bar.start_t = self._bar._time()  # they say nothing of this run's speed
+        self._bar.initial = self._bar.n = count  # they say nothing of this run's speed
+        self._bar.refresh()
 
     def tell(self, frame: "VideoFrame") -> None:
         """Tell of a frame that is done."""

@@ -80,6 +80,7 @@ class Predictor:
         if device is not None:
             model = model.to(require_device(device))
         # Convolutions read this layout up to twice as fast, and cells come out of it for free.
+        # torch's annotations do not know `to` with a layout alone.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype, self.seed = dtype, seed
         require_dtype(dtype, self.device)

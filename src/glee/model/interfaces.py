@@ -18,10 +18,13 @@ LevelShapes = tuple[tuple[int, int], ...]
 class FeaturePyramid:
     """Feature maps of one image batch at falling resolution.
 
-    maps  each [B, C_i, h_i, w_i], finest first
+    maps      each [B, C_i, h_i, w_i], finest first
+    concepts  [B, E, h, w] what a classifier takes each cell for, as text embeddings; None if the
+              encoder has none
     """
 
     maps: tuple[Tensor, ...]
+    concepts: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

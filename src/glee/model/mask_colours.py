@@ -1,7 +1,6 @@
 """Masks follow the colours of their image, and marked objects are found again by theirs."""
 
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +13,10 @@ from glee.ops.masks import mask_to_boxes
 
 BINS, LOW, HIGH = 16, -2.12, 2.65
 """Steps of each channel, and the range of normalised values that they divide."""
+
+NEAR = torch.ones(BINS, BINS).triu(-1).tril(1)
+NEAR /= NEAR.sum(dim=1, keepdim=True)
+"""Shares of the steps in the mean of each and those that touch it, [BINS, BINS]."""
 
 ALIKE = 0.5
 """Share of its count that a bin gets from those around it."""
@@ -161,18 +164,10 @@ def _likely(bins: Tensor, inside: Tensor) -> Tensor:
 
 def _near(counts: Tensor) -> Tensor:
     """Return the means of counts [N, BINS ** 3] over each bin and those that touch it."""
-    near = _touching(counts.device)
+    near = NEAR.to(counts)
     blue = counts.view(-1, BINS, BINS, BINS) @ near.T
     green = near @ blue
     return (near @ green.view(-1, BINS, BINS**2)).flatten(1)
-
-
-@lru_cache(maxsize=8)
-def _touching(device: torch.device) -> Tensor:
-    """Return the shares of steps in the means of each, [BINS, BINS]."""
-    steps = torch.arange(BINS, device=device)
-    touching = ((steps[:, None] - steps).abs() <= 1).float()
-    return touching / touching.sum(dim=1, keepdim=True)
 
 
 def _smooth(values: Tensor, reach: int) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glee.config import GleeConfig, PairConfig
+from glee.config import GleeConfig
 from glee.model.interfaces import FeaturePyramid, ImageFeatures
 from glee.model.layers.conv import GroupNormConv, resize_bilinear
 from glee.model.layers.mlp import MLP
@@ -29,8 +29,6 @@ class Neck(nn.Module):
     def __init__(self, config: GleeConfig) -> None:
         super().__init__()
         widths, width, groups = config.backbone.out_widths, config.width, config.norm_groups
-        pair = config.backbone if isinstance(config.backbone, PairConfig) else None
-        self.concept_width = 0 if pair is None else pair.concepts.width
         self.lateral = GroupNormConv(widths[0], width, 1, groups=groups, stride=1, bias=False)
         self.levels = nn.ModuleList()
         self.coarser = nn.ModuleList()
@@ -67,7 +65,7 @@ class Neck(nn.Module):
             cells=torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1),
             shapes=tuple((level.shape[2], level.shape[3]) for level in levels),
             lateral=self.lateral(maps[0]),
-            concepts=maps[-1][:, -self.concept_width :] if self.concept_width else None,
+            concepts=pyramid.concepts,
         )
 
     def _look(self, level: Tensor, pixels: Tensor) -> Tensor:

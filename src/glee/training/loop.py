@@ -68,6 +68,7 @@ class Trainer:
         freeze(self.model, self.config.optimizer)
         if not self.config.optimizer.backbone:
             # Convolutions read this layout faster. One that learns is left as it was built.
+            # torch's annotations do not know `to` with a layout alone.
             self.model.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.config.activation_checkpointing:
             recompute_blocks(self.model)

@@ -239,4 +239,5 @@ def load_teacher(path: Path) -> NanoDet:
                 f"{path}: {name} is {list(weights[name].shape)} instead of {list(value.shape)}"
             )
     teacher.load_state_dict(weights)
+    # torch's annotations do not know `to` with a layout alone.
     return teacher.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

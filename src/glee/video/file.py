@@ -253,6 +253,7 @@ def video_stream(container: "InputContainer", name: str, *, strict: bool = False
 
 def to_pixels(decoded: "av.VideoFrame") -> NDArray[np.uint8]:
     """Return a decoded frame as [H, W, 3] RGB, turned upright as its metadata says."""
+    # PyAV's annotation names the types of all formats; those of this one are bytes.
     image: NDArray[np.uint8] = decoded.to_ndarray(format="rgb24")  # type: ignore[assignment]
     turns = round(decoded.rotation / 90) % 4  # counter-clockwise, both here and in FFmpeg
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

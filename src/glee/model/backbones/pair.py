@@ -51,5 +51,6 @@ class Pair(nn.Module):
         """
         words, places = self.words(pixels).maps, self.places(pixels).maps
         maps = [list(pair) for pair in zip(words, places, strict=True)]
-        maps[-1].append(self.concepts(words[-1]))
-        return FeaturePyramid(tuple(torch.cat(pair, dim=1) for pair in maps))
+        concepts = self.concepts(words[-1])
+        maps[-1].append(concepts)
+        return FeaturePyramid(tuple(torch.cat(pair, dim=1) for pair in maps), concepts)
