@@ -78,8 +78,10 @@ def test_a_signal_to_all_processes_of_a_run_ends_it_cleanly(
 ) -> None:
     process = start(run_as_a_group, tmp_path, alone=False)
     log = tmp_path / FILE
+    deadline = time.monotonic() + 120
     while not (log.is_file() and log.read_text().count("\n") > 1):
         assert process.is_alive()
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
     os.killpg(process.pid, number)

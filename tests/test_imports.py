@@ -1,4 +1,5 @@
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,28 @@ def test_importing_the_package_imports_nothing_heavy_and_sets_nothing() -> None:
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs the threads of Linux")
+def test_importing_any_module_starts_no_thread() -> None:
+    """A process that is forked from one in which torch computed with threads can wait for ever."""
+    code = (
+        "import importlib, os, pkgutil\n"
+        "import numpy, torch\n"
+        "before = os.listdir('/proc/self/task')\n"
+        "import glee\n"
+        "for module in pkgutil.walk_packages(glee.__path__, 'glee.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "    assert os.listdir('/proc/self/task') == before, module.name\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
 
     assert done.returncode == 0, done.stderr
 

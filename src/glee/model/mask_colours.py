@@ -14,10 +14,6 @@ from glee.ops.masks import mask_to_boxes
 BINS, LOW, HIGH = 16, -2.12, 2.65
 """Steps of each channel, and the range of normalised values that they divide."""
 
-NEAR = torch.ones(BINS, BINS).triu(-1).tril(1)
-NEAR /= NEAR.sum(dim=1, keepdim=True)
-"""Shares of the steps in the mean of each and those that touch it, [BINS, BINS]."""
-
 ALIKE = 0.5
 """Share of its count that a bin gets from those around it."""
 
@@ -164,7 +160,8 @@ def _likely(bins: Tensor, inside: Tensor) -> Tensor:
 
 def _near(counts: Tensor) -> Tensor:
     """Return the means of counts [N, BINS ** 3] over each bin and those that touch it."""
-    near = NEAR.to(counts)
+    near = counts.new_ones(BINS, BINS).triu(-1).tril(1)
+    near /= near.sum(dim=1, keepdim=True)
     blue = counts.view(-1, BINS, BINS, BINS) @ near.T
     green = near @ blue
     return (near @ green.view(-1, BINS, BINS**2)).flatten(1)
