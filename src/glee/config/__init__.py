@@ -14,6 +14,7 @@ from glee.config.network import GleeConfig
 from glee.config.parts import (
     ClipTextConfig,
     EarlyFusionConfig,
+    GlanceConfig,
     MiniLmConfig,
     ObjectDecoderConfig,
     PixelDecoderConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "EarlyFusionConfig",
     "EfficientNetConfig",
     "Eva02Config",
+    "GlanceConfig",
     "GleeConfig",
     "MiniLmConfig",
     "ObjectDecoderConfig",

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from glee.config.backbones import BackboneConfig, ResNetConfig
+from glee.config.backbones import BackboneConfig, PairConfig, ResNetConfig
 from glee.config.checks import require_multiple, require_positive
 from glee.config.parts import (
     ClipTextConfig,
     EarlyFusionConfig,
+    GlanceConfig,
     ObjectDecoderConfig,
     PixelDecoderConfig,
     ResizeConfig,
@@ -26,7 +27,8 @@ class GleeConfig:
     level is added; without it all maps are used as they are. The finest map always feeds the
     mask features. With `coarse_context` each level also reads the coarsest map, and its cells are
     left to be normalised one by one: how strong a map is, tells. Networks without
-    `visual_prompts` take text only.
+    `visual_prompts` take text only. Those with `glances`, which need a PairConfig, look again at
+    the best boxes for a description.
     """
 
     backbone: BackboneConfig = field(default_factory=ResNetConfig)
@@ -41,6 +43,7 @@ class GleeConfig:
     norm_groups: int = 32
     project_levels: bool = True
     coarse_context: bool = field(default=False, metadata=ADDED_LATER)
+    glances: GlanceConfig | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         require_positive("", self)
@@ -61,6 +64,11 @@ class GleeConfig:
             raise ValueError(
                 f"visual_prompts.num_levels ({self.visual_prompts.num_levels}) must be at most "
                 f"num_levels ({self.num_levels})"
+            )
+        if self.glances is not None and not isinstance(self.backbone, PairConfig):
+            raise ValueError(
+                "glances need a backbone of two encoders (PairConfig), got "
+                f"{type(self.backbone).__name__}"
             )
         if self.coarse_context and not self.project_levels:
             raise ValueError("coarse_context needs project_levels, which it adds to")

@@ -100,6 +100,26 @@ class VisualPromptConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlanceConfig:
+    """Size of the second look at the best boxes, each enlarged.
+
+    `count` boxes are looked at, as squares of `side` pixels. `num_names` names were learned from
+    such; of others a dictionary tells.
+    """
+
+    num_names: int = 1178
+
+    count: int = 12
+    side: int = 160
+    num_layers: int = 2
+    num_heads: int = 4
+    mlp_width: int = 256
+
+    def __post_init__(self) -> None:
+        require_multiple("glances.side", self.side, "the image encoder's stride", 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectDecoderConfig:
     """Size of the transformer that turns image features into objects.
 

@@ -5,6 +5,7 @@ from glee.config.network import GleeConfig
 from glee.config.parts import (
     ClipTextConfig,
     EarlyFusionConfig,
+    GlanceConfig,
     MiniLmConfig,
     ObjectDecoderConfig,
     PixelDecoderConfig,
@@ -40,6 +41,7 @@ def nano() -> GleeConfig:
         width=128,
         norm_groups=16,
         coarse_context=True,
+        glances=GlanceConfig(),
     )
 
 

@@ -107,6 +107,7 @@ class Predictor:
         masks: bool = True,
         scoring: Scoring = "object",
         nested: float | None = None,
+        second_look: bool = True,
     ) -> Instances: ...
 
     @overload
@@ -120,6 +121,7 @@ class Predictor:
         masks: bool = True,
         scoring: Scoring = "object",
         nested: float | None = None,
+        second_look: bool = True,
     ) -> list[Instances]: ...
 
     def predict(  # noqa: PLR0913  # one argument a choice, all but two by name
@@ -132,6 +134,7 @@ class Predictor:
         masks: bool = True,
         scoring: Scoring = "object",
         nested: float | None = None,
+        second_look: bool = True,
     ) -> Instances | list[Instances]:
         """Find what the prompts ask for.
 
@@ -151,6 +154,8 @@ class Predictor:
                      more than this share of the smaller box, 0..1, lies in the other; 1 keeps
                      all. If not given: 0.8 for names with networks that are not trained to find
                      each object once, such as nano, else 1
+        second_look  whether networks that can, such as nano, look at the best boxes again, each
+                     enlarged, to say what they are; takes as long as all else
 
         Returns Instances for one image, a list for a list. They are sorted by score; those of
         marks come in the order of the marks. `embeddings` tell the same object in other
@@ -165,7 +170,7 @@ class Predictor:
             selection = self._selection(own, threshold, max_objects, masks, scoring)
             if nested is not None:
                 selection = replace(selection, nested=nested)
-            found.append(self._predict_one(source, own, selection))
+            found.append(self._predict_one(source, own, selection, second_look))
         return found[0] if single else found
 
     @torch.no_grad()
@@ -218,12 +223,18 @@ class Predictor:
 
     @torch.no_grad()
     def detect_each(
-        self, encoded: EncodedImage, prompts: OneImagePrompts, *, masks: bool = True
+        self,
+        encoded: EncodedImage,
+        prompts: OneImagePrompts,
+        *,
+        masks: bool = True,
+        second_look: bool = True,
     ) -> Iterator[GleeOutputs]:
         """Yield what all queries say, for those who choose among them in their own way.
 
         One row answers all names, or one expression or mark; several rows pass the network
-        together. Without `masks` there are no mask features. Raises ValueError as `predict`.
+        together. Without `masks` there are no mask features; for `second_look` see `predict`.
+        Raises ValueError as `predict`.
         """
         self._require_own("image", encoded)
         if isinstance(prompts, Vocabulary | Remembered):
@@ -238,6 +249,7 @@ class Predictor:
                         image.repeat(batch.num_rows),
                         batch,
                         masks=masks,
+                        second_look=second_look,
                         generator=self._generator(),
                     )
                 yield outputs
@@ -307,11 +319,14 @@ class Predictor:
         image: ImageSource | EncodedImage,
         prompts: OneImagePrompts,
         selection: Selection,
+        second_look: bool,
     ) -> Instances:
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
         rows = [
             find_objects(outputs, row, encoded.geometry, selection)
-            for outputs in self.detect_each(encoded, prompts, masks=selection.reads_masks)
+            for outputs in self.detect_each(
+                encoded, prompts, masks=selection.reads_masks, second_look=second_look
+            )
             for row in range(len(outputs.final.logits))
         ]
         return _join(rows, prompts, encoded.geometry)

@@ -17,6 +17,7 @@ from glee.files import replacing
 from glee.model.glee import GLEE
 from glee.model.interfaces import TextTokens
 from glee.model.text.clip import encode_texts
+from glee.model.text.dictionary import define
 from glee.model.text.tokenizer import Tokenizer
 
 FORMAT = "glee-vocabulary-1"
@@ -70,6 +71,7 @@ class TextCache:
         self.model, self.tokenizer = model, tokenizer
         self.network = fingerprint(model)
         self._names: OrderedDict[str, Tensor] = OrderedDict()
+        self._meanings: OrderedDict[str, Tensor] = OrderedDict()
         self._expressions: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
         self._vocabularies: OrderedDict[tuple[str, ...], Vocabulary] = OrderedDict()
 
@@ -143,12 +145,26 @@ class TextCache:
             _keep_last(self._names, name, NAMES_KEPT)
         return found
 
+    def _encode_meanings(self, names: Sequence[str]) -> Tensor | None:
+        """Return what a dictionary says of each name [K, C], if the network reads that."""
+        if self.model.glances is None:
+            return None
+        new = [name for name in dict.fromkeys(names) if name not in self._meanings]
+        texts = [define(name) for name in new]
+        hidden = encode_texts(self.model.text_encoder, self.tokenizer, texts)
+        fresh = [self.model.text_projection(h).mean(0) for h in hidden]
+        self._meanings |= dict(zip(new, fresh, strict=True))
+        found = torch.stack([self._meanings[name] for name in names])
+        for name in names:
+            _keep_last(self._meanings, name, NAMES_KEPT)
+        return found
+
     def _fold(self, names: tuple[str, ...], tokens: Tensor, lengths: tuple[int, ...]) -> Vocabulary:
         """Prepare tokens [L, C] for early fusion and average those of each name."""
         parts = tokens.split(list(lengths))
         classes = torch.stack([part.mean(0) for part in parts])
         with self._exactly():
-            prompt = self.model.names_prompt(tokens, classes)
+            prompt = self.model.names_prompt(tokens, classes, self._encode_meanings(names))
         return Vocabulary(names, tokens, lengths, prompt, self.network)
 
 

@@ -20,7 +20,7 @@ a cell of the coarsest map, which shows what is around them."""
 
 
 def weigh_concepts(
-    outputs: ObjectOutputs, seen: Tensor, classes: Tensor, concepts: Tensor
+    outputs: ObjectOutputs, seen: Tensor, classes: Tensor, concepts: Tensor, *, trust: float = 1.0
 ) -> ObjectOutputs:
     """Return predictions whose logits say what the boxes show, by the concepts in them.
 
@@ -30,6 +30,7 @@ def weigh_concepts(
     seen      [B, Q, C]       means of concepts in the boxes
     classes   [B or 1, K, C]  names
     concepts  [N, C]          all concepts; zero where there is none
+    trust     share of the gain, 0..1
     """
     there = F.normalize(concepts[concepts.norm(dim=1) > 0], dim=1)
     if not len(there):
@@ -39,12 +40,13 @@ def weigh_concepts(
         F.normalize(F.normalize(x, dim=-1) - centre, dim=-1) for x in (seen, classes, there)
     )
     familiar = (names @ known.T).amax(dim=-1)
-    share = _between(familiar, STRANGE, FAMILIAR)[:, None]
+    share = between(familiar, STRANGE, FAMILIAR)[:, None]
     sides = outputs.boxes_cxcywh[..., 2:].prod(dim=-1).sqrt()
-    share = share * _between(sides, SMALLEST, LARGE)[..., None]
+    share = share * between(sides, SMALLEST, LARGE)[..., None]
     alike = boxes @ names.transpose(1, 2) - EXPECTED
-    return replace(outputs, logits=outputs.logits + GAIN * share * alike)
+    return replace(outputs, logits=outputs.logits + trust * GAIN * share * alike)
 
 
-def _between(x: Tensor, low: float, high: float) -> Tensor:
+def between(x: Tensor, low: float, high: float) -> Tensor:
+    """Return how far values lie from one to another, 0..1."""
     return ((x - low) / (high - low)).clamp(0, 1)

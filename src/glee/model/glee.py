@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glee.config import GleeConfig
+from glee.config import GleeConfig, PairConfig
 from glee.model.backbones.pair import Pair
 from glee.model.concept_names import weigh_concepts
 from glee.model.early_fusion import EarlyFusion
+from glee.model.glances import Glances
 from glee.model.heads import Heads
 from glee.model.interfaces import (
     CellQueries,
@@ -32,6 +33,9 @@ from glee.model.text.clip import pool_tokens
 from glee.model.text.encoder import TextEncoder
 from glee.model.visual_prompts import PointSampler, TemplateEncoder
 from glee.ops.box_means import average_in_boxes
+
+TRUST_BESIDE_GLANCES = 0.5
+"""In the concepts of boxes, which a second look knows better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,13 @@ class GLEE(nn.Module):
         self.query_selection = QuerySelection(config.width, config.object_decoder)
         self.object_decoder = ObjectDecoder(config)
         self.heads = Heads(config.width, config.object_decoder)
+        self.glances: Glances | None = None
+        if config.glances is not None:
+            assert isinstance(config.backbone, PairConfig)
+            known = config.backbone.concepts
+            self.glances = Glances(
+                config.glances, known.head_width, known.num_classes, config.width
+            )
         nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(
@@ -90,19 +101,21 @@ class GLEE(nn.Module):
         """Return what can be known of images `pixels` [B, 3, H, W] before a prompt is."""
         return self.neck(self.backbone(pixels), pixels)
 
-    def detect(
+    def detect(  # noqa: PLR0913  # as `forward`, and what may be spared
         self,
         image: ImageFeatures,
         prompts: PromptBatch,
         *,
         masks: bool = True,
+        second_look: bool = True,
         every_layer: bool = False,
         extra: ExtraQueries | None = None,
         generator: torch.Generator | None = None,
     ) -> GleeOutputs:
         """Find what the prompts ask for in images that are already encoded; as `forward`.
 
-        Without `masks` the mask features are not computed.
+        masks        whether the mask features are computed
+        second_look  whether `glances` are used, if the network has such
         """
         template = self._encode_template(image, prompts)
         marked = () if template is None else (self.early_fusion.fold(template),)
@@ -121,8 +134,8 @@ class GLEE(nn.Module):
             outputs = self._decode(levels, mask_features, text, marks, every_layer, extra)
             if every_layer:
                 return outputs
-            if visual is None and text.guides is None and image.concepts is not None:
-                final = self._look_at_concepts(outputs.final, image.concepts.to(dtype), text)
+            if visual is None:
+                final = self._look_again(outputs.final, image, text, closely=second_look)
                 outputs = replace(outputs, final=final)
             return self._look_at_colours(outputs, image.pixels.to(dtype), prompts, marks.places)
 
@@ -170,14 +183,33 @@ class GLEE(nn.Module):
             final, mask_features, marks.tokens, tuple(auxiliary), proposals, further, cells
         )
 
+    def _look_again(
+        self, found: ObjectOutputs, image: ImageFeatures, text: TextTokens, *, closely: bool
+    ) -> ObjectOutputs:
+        """Return what was found by text, with what the backbone sees in the boxes."""
+        if not isinstance(self.backbone, Pair):
+            return found
+        glances = self.glances if closely else None
+        if text.guides is None:
+            trust = 1.0 if glances is None else TRUST_BESIDE_GLANCES
+            found = self._look_at_concepts(found, image, text, trust)
+        if glances is None:
+            return found
+        glimpses = glances.look(self.backbone, image.pixels.to(found.logits.dtype), found)
+        if text.guides is not None:
+            return glances.choose(found, glimpses, text)
+        return glances.name(self.backbone, found, glimpses, text)
+
     def _look_at_concepts(
-        self, found: ObjectOutputs, concepts: Tensor, text: TextTokens
+        self, found: ObjectOutputs, image: ImageFeatures, text: TextTokens, trust: float
     ) -> ObjectOutputs:
         """Return what was found for names, with what the backbone's classifier says of it."""
         assert isinstance(self.backbone, Pair)
+        assert image.concepts is not None
+        concepts = image.concepts.to(found.logits.dtype)
         seen = self.text_projection(average_in_boxes(concepts, found.boxes_cxcywh))
         concepts = self.text_projection(self.backbone.concepts.embeddings)
-        return weigh_concepts(found, seen, text.classes, concepts)
+        return weigh_concepts(found, seen, text.classes, concepts, trust=trust)
 
     def _look_at_colours(
         self, outputs: GleeOutputs, pixels: Tensor, prompts: PromptBatch, places: MarkPlaces | None
@@ -212,13 +244,18 @@ class GLEE(nn.Module):
         """Return the tokens [K, T, C] of texts, ids and valid [K, T], at the network's width."""
         return self.text_projection(self.text_encoder(ids, valid))
 
-    def names_prompt(self, tokens: Tensor, classes: Tensor) -> TextTokens:
+    def names_prompt(
+        self, tokens: Tensor, classes: Tensor, meanings: Tensor | None = None
+    ) -> TextTokens:
         """Return the prompt of a list of names that all images share.
 
-        tokens   [L, C]  the tokens of all names, without padding
-        classes  [K, C]  the mean of each name's tokens
+        tokens    [L, C]  the tokens of all names, without padding
+        classes   [K, C]  the mean of each name's tokens
+        meanings  [K, C]  the mean of the tokens of what a dictionary says of each name
         """
-        return TextTokens(classes[None], self.early_fusion.fold(tokens[None]))
+        folded = self.early_fusion.fold(tokens[None])
+        meanings = None if meanings is None else meanings[None]
+        return TextTokens(classes[None], folded, meanings=meanings)
 
     def expression_prompt(self, tokens: Tensor, valid: Tensor) -> TextTokens:
         """Return the prompt of one expression per image.

@@ -79,6 +79,8 @@ class TextTokens:
     """Text prompts, encoded: a list of names shared by all images, or one expression per image.
 
     classes  [B or 1, K, C]  one embedding per name, or K = 1 for expressions
+    meanings [1, K, C]       one embedding of what a dictionary says of each name; None for
+                             expressions, and if it is not to be read
     folded   the tokens of all names, or of the expression, for early fusion
     guides   [B, L, C]  tokens that the queries read in the decoder; None for names
     valid    [B, L]     bool, False on padding of `guides`; None for names
@@ -88,6 +90,7 @@ class TextTokens:
     folded: FoldedTokens
     guides: Tensor | None = None
     valid: Tensor | None = None
+    meanings: Tensor | None = None
 
     def take(self, rows: Tensor) -> "TextTokens":
         """Return one row per entry of `rows` [B'], of expressions; shared names stay shared."""
@@ -101,7 +104,8 @@ class TextTokens:
     def to(self, dtype: torch.dtype) -> "TextTokens":
         """Return the same tokens, those that the decoder reads in another dtype."""
         guides = None if self.guides is None else self.guides.to(dtype)
-        return TextTokens(self.classes.to(dtype), self.folded, guides, self.valid)
+        meanings = None if self.meanings is None else self.meanings.to(dtype)
+        return TextTokens(self.classes.to(dtype), self.folded, guides, self.valid, meanings)
 
 
 @dataclass(frozen=True, slots=True)

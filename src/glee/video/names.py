@@ -51,6 +51,7 @@ class NameFollower:
             threshold=self._tracker.config.keep_score,
             max_objects=self.max_objects,
             masks=self.masks,
+            second_look=False,
         )
         return self._tracker.step(found, consume=True)
 

@@ -42,7 +42,9 @@ def follow_offline(
     vocabulary = names if isinstance(names, Vocabulary) else predictor.vocabulary(names)
     tracks, size = ReferenceTracks(), FrameSize()
     for frame in frames():
-        (outputs,) = predictor.detect_each(size.encode(predictor, frame), vocabulary, masks=False)
+        (outputs,) = predictor.detect_each(
+            size.encode(predictor, frame), vocabulary, masks=False, second_look=False
+        )
         tracks.step(outputs.final.embeddings[0], outputs.final.logits[0])
     if len(tracks) == 0:
         return
@@ -52,7 +54,7 @@ def follow_offline(
             break
         encoded = size.encode(predictor, frame)
         (outputs,) = predictor.detect_each(
-            encoded, vocabulary, masks=masks or config.nms is not None
+            encoded, vocabulary, masks=masks or config.nms is not None, second_look=False
         )
         queries = tracks.query(count - 1, chosen.tracks)
         placed = place_tracks(outputs, encoded.geometry, chosen, queries, config)

@@ -8,6 +8,7 @@ from glee.config import ConceptsConfig, PairConfig
 from glee.model.backbones.csp import CspNet
 from glee.model.backbones.efficientnet import EfficientNet
 from glee.model.interfaces import FeaturePyramid
+from glee.ops.box_means import average_in_boxes
 
 
 class Concepts(nn.Module):
@@ -54,3 +55,16 @@ class Pair(nn.Module):
         concepts = self.concepts(words[-1])
         maps[-1].append(concepts)
         return FeaturePyramid(tuple(torch.cat(pair, dim=1) for pair in maps), concepts)
+
+    def look(self, pixels: Tensor, boxes_cxcywh: Tensor) -> Tensor:
+        """Return what the classifier sees [N, E] in boxes [N, 4] of 0..1, before it guesses."""
+        seen = F.relu6(self.concepts.head(self.words(pixels).maps[-1]))
+        return average_in_boxes(seen, boxes_cxcywh[:, None])[:, 0]
+
+    def guess(self, seen: Tensor, softness: float) -> Tensor:
+        """Return the classes' probabilities [..., K] for what was seen [..., E].
+
+        softness  the logits are divided by it
+        """
+        logits = self.concepts.classes(seen.flatten(0, -2)[..., None, None])
+        return (logits / softness).softmax(dim=1).view(*seen.shape[:-1], -1)

@@ -33,7 +33,8 @@ class Attention(nn.Module):
         key       [B, L, C]
         value     [B, L, C]
         readable  [B, M, Q, L]  bool, True where the query may read, at least once per query; the
-                  first three axes may have size one for all. None if everything may be read.
+                  first three axes may have size one for all. Or float, added to the similarities.
+                  None if everything may be read.
         """
         read = F.scaled_dot_product_attention(
             self._split(self.query(query)),
