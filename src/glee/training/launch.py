@@ -1,8 +1,10 @@
 """From a recipe and a folder of data sets to a run."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import torch
@@ -28,6 +30,8 @@ class Launch:
     precision    what most of the network computes in; None for that of the recipe, or float32 on
                  a CPU
     until        stop before this step, as if interrupted; None to finish
+    minutes      stop after the step at hand when so many have passed since the launch, as if
+                 interrupted; None to finish
     device       what to train on
     workers      processes that prepare batches
     shard        divide the network among the processes
@@ -41,6 +45,7 @@ class Launch:
     accumulate: int | None = None
     precision: str | None = None
     until: int | None = None
+    minutes: float | None = None
     device: str = "cpu"
     workers: int = 2
     shard: bool = False
@@ -60,8 +65,9 @@ def launch(
             the best network; without it the last one is kept
 
     Raises FileNotFoundError that names data that are missing, or a file of weights, and ValueError
-    for a device that is not here, or a folder that is a file.
+    for a device that is not here, minutes that are none, or a folder that is a file.
     """
+    deadline = _deadline(options.minutes)
     device = require_device(options.device)
     require_folder(folder)
     sources = recipe.open(root)
@@ -82,6 +88,7 @@ def launch(
         workers=options.workers,
         device=device,
         until=options.until,
+        deadline=deadline,
         shard=options.shard,
         tensorboard=options.tensorboard,
         bad_share=options.bad_share,
@@ -98,6 +105,15 @@ def stretch(schedule: ScheduleConfig, steps: int) -> ScheduleConfig:
         warmup=min(schedule.warmup, steps // 10),
         drops=tuple(round(drop * share) for drop in schedule.drops),
     )
+
+
+def _deadline(minutes: float | None) -> float:
+    """Return the time on the monotonic clock when so many minutes have passed from now on."""
+    if minutes is None:
+        return inf
+    if not 0 < minutes < inf:
+        raise ValueError(f"minutes must be more than 0, got {minutes}")
+    return time.monotonic() + 60 * minutes
 
 
 def _evaluation(recipe: Recipe, root: Path, judge: Judge | None) -> Evaluate | None:

@@ -1,5 +1,6 @@
 """The training loop: batches in, a trained network out, resumable at every step."""
 
+import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 
@@ -14,6 +15,7 @@ from glee.model.glee import GLEE
 from glee.model.weights import model_from_weights, save_weights
 from glee.training.best import Best
 from glee.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from glee.training.curves import leave_curves
 from glee.training.distributed import Processes
 from glee.training.ema import Averages, copy_into
 from glee.training.interruption import interruptible
@@ -120,9 +122,12 @@ class Trainer:
                     self._take_step(batches)
                     progress.update()
                     self._after_step()
-                    if self.processes.any(interrupted()):
+                    late = time.monotonic() >= self.run.deadline
+                    if self.processes.any(interrupted() or late):
                         break
                 self.save()
+                if self.processes.is_main:
+                    leave_curves(self.run.folder)
         self.log.left_out({**self.reading, f"in training up to step {self.step}": self.report})
         self.log.end()
         if self.step < last:
