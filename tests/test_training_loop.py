@@ -6,9 +6,11 @@ import re
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -43,6 +45,21 @@ def test_a_run_that_stops_at_every_step_has_the_losses_and_weights_of_one_that_d
 
     assert losses_of(tmp_path) == losses_of(whole)
     assert same_weights(tmp_path, whole)
+
+
+def test_pieces_shorter_than_a_line_of_the_log_lose_no_step_of_it(
+    whole: Path, tmp_path: Path
+) -> None:
+    for step in (2, 3, 6):
+        run = toy_run(tmp_path, 6, ema=0.9, log_every=5)
+        with pytest.raises(KeyboardInterrupt) if step < 6 else nullcontext():
+            train(replace(run, until=step))
+
+    steps = [line["step"] for line in read_log(tmp_path) if "loss" in line]
+    means = losses_of(tmp_path)
+    assert steps == [2, 3, 5, 6]
+    expected = [float(np.mean(losses_of(whole)[a:b])) for a, b in ((0, 2), (2, 3), (3, 5), (5, 6))]
+    assert means == pytest.approx(expected, rel=1e-6)
 
 
 def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:

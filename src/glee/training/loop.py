@@ -126,6 +126,8 @@ class Trainer:
                     if self.processes.any(interrupted() or late):
                         break
                 self.save()
+                if not _is_time(self.step, self.config.log_every):
+                    self._log()  # a piece of a run may be shorter than what a line is the mean of
                 if self.processes.is_main:
                     leave_curves(self.run.folder)
         self.log.left_out({**self.reading, f"in training up to step {self.step}": self.report})
@@ -230,7 +232,7 @@ class Trainer:
         """Log, judge and save, where it is time to."""
         config, step = self.config, self.step
         if _is_time(step, config.log_every):
-            self.log.write(step, self.optimizer.param_groups[0]["lr"])
+            self._log()
         judged = _is_time(step, config.validate_every) or step == config.schedule.steps
         if self.run.evaluate is not None and config.validate_every and judged:
             model = self.snapshot()
@@ -238,6 +240,9 @@ class Trainer:
                 self._offer(model, self.run.evaluate(model))
         if _is_time(step, config.save_every):
             self.save()
+
+    def _log(self) -> None:
+        self.log.write(self.step, self.optimizer.param_groups[0]["lr"])
 
     def _offer(self, model: GLEE, numbers: Mapping[str, float]) -> None:
         """Keep what was found of the network as it is now, and the network if it is the best."""
