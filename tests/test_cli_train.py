@@ -135,6 +135,23 @@ def test_another_run_in_the_same_folder_is_refused(
 
 
 @pytest.mark.usefixtures("toy_recipe")
+def test_a_run_does_not_go_on_with_other_frozen_weights_of_the_same_file_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, other = tmp_path / "here" / "start.safetensors", tmp_path / "there" / "start.safetensors"
+    for path, seed in ((start, 5), (other, 6)):
+        path.parent.mkdir()
+        save_model(path, toy_network(seed=seed))
+    assert run(tmp_path / "out", "--steps", "2", "--until", "1", "--start", str(start)) == 130
+
+    assert run(tmp_path / "out", "--steps", "2", "--start", str(other)) == 2
+
+    assert "They differ in: frozen (" in capsys.readouterr().err
+    other.write_bytes(start.read_bytes())
+    assert run(tmp_path / "out", "--steps", "2", "--start", str(other)) == 0
+
+
+@pytest.mark.usefixtures("toy_recipe")
 def test_tensorboard_gets_all_numbers(tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 

@@ -3,6 +3,7 @@ import math
 import os
 import random
 import re
+import shutil
 import signal
 import threading
 import time
@@ -209,6 +210,17 @@ def test_the_file_of_a_run_is_the_network_it_returns(tmp_path: Path) -> None:
     loaded = load_model(tmp_path / MODEL).state_dict()
 
     assert all(torch.equal(value, loaded[name]) for name, value in returned.state_dict().items())
+
+
+def test_the_last_checkpoint_alone_gives_the_network_in_another_folder(
+    whole: Path, tmp_path: Path
+) -> None:
+    shutil.copy(whole / LAST, tmp_path / LAST)
+
+    train(toy_run(tmp_path, 6, ema=0.9))
+
+    assert same_weights(tmp_path, whole)
+    assert not (tmp_path / FILE).exists()  # no step was taken
 
 
 def test_frozen_encoders_stay_as_they_were(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import io
 import json
 import sys
 import tarfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ CREDITS = "ATTRIBUTIONS.tsv"
 MIB = 2**20
 ENTRY = 160  # bytes that a picture takes besides its own, compressed: header, index
 END = 2**16  # bytes of the archive after all pictures
-MOST_OF_A_NAME = 100
 GOLDEN = 0.6180339887498949
 COMPACT = (",", ":")
 
@@ -71,7 +70,7 @@ def largest(rows: Sequence[Cutout], room: int) -> list[int]:
     Raises ValueError if not even one of each fits.
     """
     fitting: list[int] = []
-    for most in range(1, MOST_OF_A_NAME + 1):
+    for most in range(1, 1 + max(Counter((row.source, row.name) for row in rows).values())):
         chosen = choose(rows, most)
         if sum(rows[place].size + ENTRY for place in chosen) > room:
             break

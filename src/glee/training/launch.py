@@ -14,7 +14,10 @@ from glee.data.schema import Samples
 from glee.files import require_folder
 from glee.inference.devices import require_device
 from glee.model.build import build_glee
+from glee.model.glee import GLEE
+from glee.training.checkpoint import fingerprint
 from glee.training.config import ScheduleConfig, TrainConfig
+from glee.training.optimizer import freeze
 from glee.training.recipe import Recipe
 from glee.training.run import BEST_BY, Evaluate, Judge, Run
 from glee.training.start import begin_from
@@ -81,7 +84,7 @@ def launch(
         sources=sources,
         config=config,
         folder=folder,
-        describe=_describe(recipe, config, options),
+        describe=_describe(recipe, config, options, model),
         evaluate=evaluate,
         best_by=None if evaluate is None else BEST_BY,
         teacher=None if recipe.teach is None else recipe.teach(root),
@@ -145,12 +148,20 @@ def _adapt(config: TrainConfig, options: Launch) -> TrainConfig:
     raise ValueError(f"precision must be float32, bfloat16 or float16, got {options.precision!r}")
 
 
-def _describe(recipe: Recipe, config: TrainConfig, options: Launch) -> str:
-    """Return what makes a run what it is, as JSON."""
+def _describe(recipe: Recipe, config: TrainConfig, options: Launch, model: GLEE) -> str:
+    """Return what makes a run what it is, as JSON.
+
+    Checkpoints hold what learns. What does not is known again by its fingerprint, so that a run
+    does not go on with the encoders of another one, on another machine for example.
+    """
+    freeze(model, config.optimizer)
+    learning = {name for name, value in model.named_parameters() if value.requires_grad}
+    frozen = {name: v for name, v in model.state_dict().items() if name not in learning}
     return json.dumps(
         {
             "model": config_to_dict(recipe.model),
             "config": config_to_dict(config),
             "start": [path.name for path in options.start],
+            "frozen": fingerprint(frozen),
         }
     )
