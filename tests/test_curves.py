@@ -100,8 +100,10 @@ def test_the_smoothed_line_is_the_mean_of_the_tenth_of_the_log_around_each_point
     folder = write_log(tmp_path / "run", lines)
 
     (drawn,) = shown(panels_of([folder])["loss, mean of all sources"])
+    (fewer,) = shown(panels_of([write_log(tmp_path / "fewer", lines[:4])])[TITLES["loss"]])
 
     assert drawn[1][:4] == pytest.approx([1 / 3, 2 / 4, 2 / 5, 3 / 5])  # two on either side
+    assert fewer[1] == pytest.approx([1 / 2, 1 / 3, 2 / 3, 1 / 2])
     np.testing.assert_allclose(running_mean(np.array([1.0, 5.0]), 0), [1, 5])
 
 

@@ -223,6 +223,18 @@ def test_the_last_checkpoint_alone_gives_the_network_in_another_folder(
     assert not (tmp_path / FILE).exists()  # no step was taken
 
 
+def test_the_rate_that_is_logged_is_that_of_the_schedule_whatever_learns_more_slowly(
+    tmp_path: Path,
+) -> None:
+    run = toy_run(tmp_path, 4)
+    slow = replace(run.config.optimizer, backbone=0.1, cells=0.5)
+
+    train(replace(run, config=replace(run.config, optimizer=slow)))
+
+    rates = [line["rate"] for line in read_log(tmp_path)]
+    assert rates[2:] == pytest.approx([slow.rate] * 2, rel=1e-12)
+
+
 def test_frozen_encoders_stay_as_they_were(tmp_path: Path) -> None:
     run = toy_run(tmp_path, 2)
     run = replace(

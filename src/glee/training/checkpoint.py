@@ -83,7 +83,8 @@ def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
     digest = blake2b(digest_size=8)
     for name, value in weights.items():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(content.numpy().data)
     return digest.hexdigest()
 
 

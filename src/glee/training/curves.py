@@ -134,7 +134,7 @@ def _finish(panel: "Axes", title: str) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - heavy, and an extra
 
     panel.set_title(title, fontsize=9)
-    panel.tick_params(labelsize=7)
+    panel.tick_params(which="both", labelsize=7)
     panel.grid(alpha=0.3)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     values = np.concatenate([np.asarray(line.get_ydata()) for line in panel.get_lines()])

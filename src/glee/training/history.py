@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from glee.training.log import FILE, read_log
 
-WINDOW = 0.1
-"""Share of a line's points that its smoothed form averages around each."""
+REACH = 0.05
+"""Share of a line's points, on either side of each, that its smoothed form is the mean of."""
+
+LEAST_REACH = 2
+"""Points on either side at least, but not more than a quarter of all."""
 
 TITLES = {
     "loss": "loss, mean of all sources",
@@ -34,7 +37,8 @@ class Line:
 
     def smoothed(self) -> NDArray[np.float64]:
         """Return the mean [P] of the points around each, a tenth of all, at the ends fewer."""
-        return running_mean(self.values, int(WINDOW * len(self.values) / 2))
+        count = len(self.values)
+        return running_mean(self.values, min(max(LEAST_REACH, round(REACH * count)), count // 4))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

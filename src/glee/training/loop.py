@@ -242,7 +242,8 @@ class Trainer:
             self.save()
 
     def _log(self) -> None:
-        self.log.write(self.step, self.optimizer.param_groups[0]["lr"])
+        group = self.optimizer.param_groups[0]
+        self.log.write(self.step, group["lr"] / group["factor"])
 
     def _offer(self, model: GLEE, numbers: Mapping[str, float]) -> None:
         """Keep what was found of the network as it is now, and the network if it is the best."""
