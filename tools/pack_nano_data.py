@@ -16,6 +16,7 @@ import io
 import json
 import sys
 import tarfile
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -69,18 +70,17 @@ def largest(rows: Sequence[Cutout], room: int) -> list[int]:
 
     Raises ValueError if not even one of each fits.
     """
-    fitting: list[int] = []
-    for most in range(1, 1 + max(Counter((row.source, row.name) for row in rows).values())):
-        chosen = choose(rows, most)
-        if sum(rows[place].size + ENTRY for place in chosen) > room:
-            break
-        fitting = chosen
-    if not fitting:
-        needed = sum(rows[place].size + ENTRY for place in choose(rows, 1)) - room
-        raise ValueError(
-            f"one cut-out of each name does not fit: {needed / MIB:.1f} MiB more are needed"
-        )
-    return fitting
+    top = max(Counter((row.source, row.name) for row in rows).values())
+    numbers = range(1, top + 1)
+    most = bisect_right(numbers, room, key=lambda number: _size(rows, choose(rows, number)))
+    if not most:
+        needed = (_size(rows, choose(rows, 1)) - room) / MIB
+        raise ValueError(f"one cut-out of each name does not fit: {needed:.1f} MiB more are needed")
+    return choose(rows, most)
+
+
+def _size(rows: Sequence[Cutout], places: Iterable[int]) -> int:
+    return sum(rows[place].size + ENTRY for place in places)
 
 
 def shorten(labels: Json, least_score: float) -> Json:
