@@ -116,7 +116,7 @@ def pack(root: Path, out: Path, *, most: int) -> int:
     with replacing(out) as beside:
         with tarfile.open(beside, "w:gz", format=tarfile.USTAR_FORMAT) as archive:
             _add_whole_parts(archive, root)
-            archive.fileobj.flush()  # type: ignore[union-attr]  # it is open
+            archive.fileobj.flush()  # so that the size is known
             rows = read_cutouts(root)
             chosen = largest(rows, most - beside.stat().st_size - END)
             _add_cutouts(archive, root / "cutouts", rows, chosen)
