@@ -22,7 +22,7 @@ from glee.training.log import FILE
 from glee.training.recipe import Recipe
 from glee.training.recipes import RECIPES
 from glee.training.start import begin_from
-from toy_training import losses_of, start, toy_network, toy_source
+from toy_training import losses_of, same_weights, start, toy_network, toy_source
 
 TOY = Recipe(
     model=tiny(),
@@ -61,6 +61,32 @@ def test_a_recipe_is_trained_stopped_and_gone_on_with(
     text = load_model(tmp_path / "out" / "model.safetensors").text_encoder.state_dict()
     start = toy_network(seed=5).text_encoder.state_dict()
     assert all(torch.equal(value, start[name]) for name, value in text.items())
+
+
+@pytest.mark.usefixtures("toy_recipe")
+def test_a_run_in_pieces_of_some_minutes_goes_on_at_the_exact_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--steps", "3")
+
+    assert run(tmp_path / "whole", *words) == 0
+    codes = [run(tmp_path / "pieces", *words, "--minutes", "0.000001") for _ in range(3)]
+
+    assert codes == [130, 130, 0]  # each takes a step, however short the time
+    assert "stopped after step 2; run again to go on" in capsys.readouterr().err
+    assert losses_of(tmp_path / "pieces") == losses_of(tmp_path / "whole")
+    assert same_weights(tmp_path / "pieces", tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("toy_recipe")
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf"])
+def test_minutes_that_are_none_are_refused(
+    minutes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, f"--minutes={minutes}") == 2
+
+    assert "minutes must be more than 0" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def run_as_a_group(out: Path) -> None:
@@ -106,6 +132,23 @@ def test_another_run_in_the_same_folder_is_refused(
     assert run(tmp_path, "--steps", "2") == 2
 
     assert "belongs to another run" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("toy_recipe")
+def test_a_run_does_not_go_on_with_other_frozen_weights_of_the_same_file_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, other = tmp_path / "here" / "start.safetensors", tmp_path / "there" / "start.safetensors"
+    for path, seed in ((start, 5), (other, 6)):
+        path.parent.mkdir()
+        save_model(path, toy_network(seed=seed))
+    assert run(tmp_path / "out", "--steps", "2", "--until", "1", "--start", str(start)) == 130
+
+    assert run(tmp_path / "out", "--steps", "2", "--start", str(other)) == 2
+
+    assert "They differ in: frozen (" in capsys.readouterr().err
+    other.write_bytes(start.read_bytes())
+    assert run(tmp_path / "out", "--steps", "2", "--start", str(other)) == 0
 
 
 @pytest.mark.usefixtures("toy_recipe")

@@ -18,7 +18,7 @@ ROWS = (
     ("inference", "tracking", "data"),
     ("model", "draw", "coco_file"),
     ("prompts", "results", "config", "plates"),
-    ("ops", "files", "fonts", "images", "config_json", "colors"),
+    ("ops", "files", "fonts", "images", "config_json", "colors", "plotting"),
 )
 LEVEL = {part: level for level, row in enumerate(ROWS) for part in row}
 # The lazy front door: commands use the library as users do.

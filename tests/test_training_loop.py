@@ -3,12 +3,15 @@ import math
 import os
 import random
 import re
+import shutil
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -43,6 +46,21 @@ def test_a_run_that_stops_at_every_step_has_the_losses_and_weights_of_one_that_d
 
     assert losses_of(tmp_path) == losses_of(whole)
     assert same_weights(tmp_path, whole)
+
+
+def test_pieces_shorter_than_a_line_of_the_log_lose_no_step_of_it(
+    whole: Path, tmp_path: Path
+) -> None:
+    for step in (2, 3, 6):
+        run = toy_run(tmp_path, 6, ema=0.9, log_every=5)
+        with pytest.raises(KeyboardInterrupt) if step < 6 else nullcontext():
+            train(replace(run, until=step))
+
+    steps = [line["step"] for line in read_log(tmp_path) if "loss" in line]
+    means = losses_of(tmp_path)
+    assert steps == [2, 3, 5, 6]
+    expected = [float(np.mean(losses_of(whole)[a:b])) for a, b in ((0, 2), (2, 3), (3, 5), (5, 6))]
+    assert means == pytest.approx(expected, rel=1e-6)
 
 
 def kill_and_resume(folder: Path, steps: int, kills: int, seed: int) -> int:
@@ -192,6 +210,29 @@ def test_the_file_of_a_run_is_the_network_it_returns(tmp_path: Path) -> None:
     loaded = load_model(tmp_path / MODEL).state_dict()
 
     assert all(torch.equal(value, loaded[name]) for name, value in returned.state_dict().items())
+
+
+def test_the_last_checkpoint_alone_gives_the_network_in_another_folder(
+    whole: Path, tmp_path: Path
+) -> None:
+    shutil.copy(whole / LAST, tmp_path / LAST)
+
+    train(toy_run(tmp_path, 6, ema=0.9))
+
+    assert same_weights(tmp_path, whole)
+    assert not (tmp_path / FILE).exists()  # no step was taken
+
+
+def test_the_rate_that_is_logged_is_that_of_the_schedule_whatever_learns_more_slowly(
+    tmp_path: Path,
+) -> None:
+    run = toy_run(tmp_path, 4)
+    slow = replace(run.config.optimizer, backbone=0.1, cells=0.5)
+
+    train(replace(run, config=replace(run.config, optimizer=slow)))
+
+    rates = [line["rate"] for line in read_log(tmp_path)]
+    assert rates[2:] == pytest.approx([slow.rate] * 2, rel=1e-12)
 
 
 def test_frozen_encoders_stay_as_they_were(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from glee.bench.plan import AXES, Axis
 from glee.bench.report import TITLES, BenchReport, Measurement, in_milliseconds
 from glee.files import replacing
+from glee.plotting import require_plotting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,16 +18,6 @@ COLUMNS = 3  # of panels, time above memory
 HEADROOM = 1.15  # of the panels above what they show
 
 X_LABELS = {"resolution": "megapixels"}
-
-
-def require_plotting() -> None:
-    """Raise ImportError, with what supplies it, if matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401, PLC0415 - an extra
-    except ImportError as error:
-        raise ImportError(
-            'drawing curves needs matplotlib: pip install "glee-vision[plot]"'
-        ) from error
 
 
 def draw_curves(report: BenchReport, path: Path) -> None:

@@ -17,6 +17,7 @@ SUMMARIES = {
     "track": "follow objects through a video, a folder of frames or a camera",
     "convert": "turn a released GLEE checkpoint into a weight file of this library",
     "train": "train a network by one of the paper's recipes",
+    "train plot": "draw the learning curves of runs",
     "finetune": "tune a model to a folder of annotated images",
     "data": "check training data, filter it, pack it into shards",
     "bench": "measure speed and memory of a model on this machine",
@@ -42,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             words = ["--help"]
         case ["help", *command]:
             words = [*command, "--help"]
-    if words[:2] == ["eval", "compare"]:
-        return _run("eval compare", words[2:])
+    if (both := " ".join(words[:2])) in ("eval compare", "train plot"):
+        return _run(both, words[2:])
     return _run(_choose(words[:1]), words[1:])
 
 
@@ -114,7 +115,7 @@ def _command(name: str) -> ModuleType:  # noqa: C901, PLR0911  # a row for each 
             from glee.cli import data  # noqa: PLC0415
 
             return data
-        case "train" | "finetune":
+        case "train" | "train plot" | "finetune":
             return _training_command(name)
         case "bench":
             from glee.cli import bench  # noqa: PLC0415
@@ -127,13 +128,19 @@ def _command(name: str) -> ModuleType:  # noqa: C901, PLR0911  # a row for each 
 
 
 def _training_command(name: str) -> ModuleType:
-    if name == "train":
-        from glee.cli import train  # noqa: PLC0415
+    match name:
+        case "train":
+            from glee.cli import train  # noqa: PLC0415
 
-        return train
-    from glee.cli import finetune  # noqa: PLC0415
+            return train
+        case "train plot":
+            from glee.cli import train_plot  # noqa: PLC0415
 
-    return finetune
+            return train_plot
+        case _:
+            from glee.cli import finetune  # noqa: PLC0415
+
+            return finetune
 
 
 def _complain(name: str, error: object, code: int) -> int:

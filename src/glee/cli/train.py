@@ -33,6 +33,12 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--until", type=int, metavar="N", help="stop after step N, to go on another time"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="stop when M minutes have passed, to go on another time",
+    )
     parser.add_argument("--accumulate", type=int, metavar="N", help="batches added up in a step")
     parser.add_argument(
         "--precision",
@@ -77,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
         accumulate=options.accumulate,
         precision=options.precision,
         until=options.until,
+        minutes=options.minutes,
         device=options.device,
         workers=options.workers,
         shard=options.shard,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from glee.files import replacing
 
@@ -79,12 +78,13 @@ def load_checkpoint(folder: Path, run: str) -> Checkpoint | None:
     return Checkpoint(**read)
 
 
-def fingerprint(model: nn.Module) -> str:
-    """Return what the weights of a network are known again by, for `Checkpoint.run`."""
+def fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
+    """Return what weights are known again by, for `Checkpoint.run`."""
     digest = blake2b(digest_size=8)
-    for name, value in model.state_dict().items():
+    for name, value in weights.items():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(content.numpy().data)
     return digest.hexdigest()
 
 

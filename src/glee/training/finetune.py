@@ -266,7 +266,12 @@ def tuning_config(config: FinetuneConfig, num_images: int, network: GleeConfig) 
 def describe(config: FinetuneConfig, folder: Path, *, images: int, model: GLEE) -> str:
     """Return what makes a tuning what it is, as JSON; not how much bad data is put up with."""
     options = {n: value for n, value in asdict(config).items() if n not in TOLERANCE}
-    whole = {**options, "folder": folder.name, "images": images, "model": fingerprint(model)}
+    whole = {
+        **options,
+        "folder": folder.name,
+        "images": images,
+        "model": fingerprint(model.state_dict()),
+    }
     return json.dumps(whole)
 
 

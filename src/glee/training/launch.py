@@ -1,8 +1,10 @@
 """From a recipe and a folder of data sets to a run."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import torch
@@ -12,7 +14,10 @@ from glee.data.schema import Samples
 from glee.files import require_folder
 from glee.inference.devices import require_device
 from glee.model.build import build_glee
+from glee.model.glee import GLEE
+from glee.training.checkpoint import fingerprint
 from glee.training.config import ScheduleConfig, TrainConfig
+from glee.training.optimizer import freeze
 from glee.training.recipe import Recipe
 from glee.training.run import BEST_BY, Evaluate, Judge, Run
 from glee.training.start import begin_from
@@ -28,6 +33,8 @@ class Launch:
     precision    what most of the network computes in; None for that of the recipe, or float32 on
                  a CPU
     until        stop before this step, as if interrupted; None to finish
+    minutes      stop after the step at hand when so many have passed since the launch, as if
+                 interrupted; None to finish
     device       what to train on
     workers      processes that prepare batches
     shard        divide the network among the processes
@@ -41,6 +48,7 @@ class Launch:
     accumulate: int | None = None
     precision: str | None = None
     until: int | None = None
+    minutes: float | None = None
     device: str = "cpu"
     workers: int = 2
     shard: bool = False
@@ -60,8 +68,9 @@ def launch(
             the best network; without it the last one is kept
 
     Raises FileNotFoundError that names data that are missing, or a file of weights, and ValueError
-    for a device that is not here, or a folder that is a file.
+    for a device that is not here, minutes that are none, or a folder that is a file.
     """
+    deadline = _deadline(options.minutes)
     device = require_device(options.device)
     require_folder(folder)
     sources = recipe.open(root)
@@ -75,13 +84,14 @@ def launch(
         sources=sources,
         config=config,
         folder=folder,
-        describe=_describe(recipe, config, options),
+        describe=_describe(recipe, config, options, model),
         evaluate=evaluate,
         best_by=None if evaluate is None else BEST_BY,
         teacher=None if recipe.teach is None else recipe.teach(root),
         workers=options.workers,
         device=device,
         until=options.until,
+        deadline=deadline,
         shard=options.shard,
         tensorboard=options.tensorboard,
         bad_share=options.bad_share,
@@ -98,6 +108,15 @@ def stretch(schedule: ScheduleConfig, steps: int) -> ScheduleConfig:
         warmup=min(schedule.warmup, steps // 10),
         drops=tuple(round(drop * share) for drop in schedule.drops),
     )
+
+
+def _deadline(minutes: float | None) -> float:
+    """Return the time on the monotonic clock when so many minutes have passed from now on."""
+    if minutes is None:
+        return inf
+    if not 0 < minutes < inf:
+        raise ValueError(f"minutes must be more than 0, got {minutes}")
+    return time.monotonic() + 60 * minutes
 
 
 def _evaluation(recipe: Recipe, root: Path, judge: Judge | None) -> Evaluate | None:
@@ -129,12 +148,20 @@ def _adapt(config: TrainConfig, options: Launch) -> TrainConfig:
     raise ValueError(f"precision must be float32, bfloat16 or float16, got {options.precision!r}")
 
 
-def _describe(recipe: Recipe, config: TrainConfig, options: Launch) -> str:
-    """Return what makes a run what it is, as JSON."""
+def _describe(recipe: Recipe, config: TrainConfig, options: Launch, model: GLEE) -> str:
+    """Return what makes a run what it is, as JSON.
+
+    Checkpoints hold what learns. What does not is known again by its fingerprint, so that a run
+    does not go on with the encoders of another one, on another machine for example.
+    """
+    freeze(model, config.optimizer)
+    learning = {name for name, value in model.named_parameters() if value.requires_grad}
+    frozen = {name: v for name, v in model.state_dict().items() if name not in learning}
     return json.dumps(
         {
             "model": config_to_dict(recipe.model),
             "config": config_to_dict(config),
             "start": [path.name for path in options.start],
+            "frozen": fingerprint(frozen),
         }
     )

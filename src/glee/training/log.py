@@ -150,9 +150,29 @@ def read_evaluations(folder: Path) -> list[tuple[int, Mapping[str, float]]]:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's log, in the order they were written."""
-    lines = (folder / FILE).read_text("utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    """Return the lines of a run's log, in the order they were written.
+
+    A last line that was cut short, when the run was killed or while it is written, is left out.
+    Raises FileNotFoundError without a log, ValueError for one that is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} has no {FILE}; give a folder that glee train or glee finetune has written to"
+        )
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    read = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
+        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
+            raise ValueError(f"{path}, line {number} has no step: it is no line of a run's log")
+        read.append(entry)
+    return read
 
 
 def finite(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """The training loop: batches in, a trained network out, resumable at every step."""
 
+import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 
@@ -14,6 +15,7 @@ from glee.model.glee import GLEE
 from glee.model.weights import model_from_weights, save_weights
 from glee.training.best import Best
 from glee.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from glee.training.curves import leave_curves
 from glee.training.distributed import Processes
 from glee.training.ema import Averages, copy_into
 from glee.training.interruption import interruptible
@@ -120,9 +122,14 @@ class Trainer:
                     self._take_step(batches)
                     progress.update()
                     self._after_step()
-                    if self.processes.any(interrupted()):
+                    late = time.monotonic() >= self.run.deadline
+                    if self.processes.any(interrupted() or late):
                         break
                 self.save()
+                if not _is_time(self.step, self.config.log_every):
+                    self._log()  # a piece of a run may be shorter than what a line is the mean of
+                if self.processes.is_main:
+                    leave_curves(self.run.folder)
         self.log.left_out({**self.reading, f"in training up to step {self.step}": self.report})
         self.log.end()
         if self.step < last:
@@ -225,7 +232,7 @@ class Trainer:
         """Log, judge and save, where it is time to."""
         config, step = self.config, self.step
         if _is_time(step, config.log_every):
-            self.log.write(step, self.optimizer.param_groups[0]["lr"])
+            self._log()
         judged = _is_time(step, config.validate_every) or step == config.schedule.steps
         if self.run.evaluate is not None and config.validate_every and judged:
             model = self.snapshot()
@@ -233,6 +240,10 @@ class Trainer:
                 self._offer(model, self.run.evaluate(model))
         if _is_time(step, config.save_every):
             self.save()
+
+    def _log(self) -> None:
+        group = self.optimizer.param_groups[0]
+        self.log.write(self.step, group["lr"] / group["factor"])
 
     def _offer(self, model: GLEE, numbers: Mapping[str, float]) -> None:
         """Keep what was found of the network as it is now, and the network if it is the best."""

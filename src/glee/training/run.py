@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 import torch
@@ -41,6 +42,8 @@ class Run:
     workers      processes that prepare batches
     device       what the network is trained on
     until        stop before this step, as if interrupted; None to finish
+    deadline     stop after the step during which `time.monotonic()` comes here, as if interrupted;
+                 inf to finish
     shard        divide weights, gradients and optimizer among the processes, instead of keeping
                  all of them in each
     tensorboard  write for TensorBoard, too
@@ -62,6 +65,7 @@ class Run:
     workers: int = 2
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     until: int | None = None
+    deadline: float = inf
     shard: bool = False
     tensorboard: bool = False
     bad_share: float = 0.05
