@@ -118,7 +118,9 @@ class Pipeline:
             batch = pixels[None].contiguous(memory_format=torch.channels_last)
         with self.watch.stage(NETWORK):
             features = model.encode_image(batch)
-            outputs = model.detect(features, PromptBatch(self._vocabulary.prompt))
+            outputs = model.detect(
+                features, PromptBatch(self._vocabulary.prompt), second_look=False
+            )
         with self.watch.stage(MASKS):
             found = find_objects(outputs, 0, geometry, self._selection)
             instances = Instances(

@@ -83,6 +83,18 @@ def test_json_goes_to_stdout_and_writes_no_files(
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
+def test_the_second_look_of_nano_can_be_left_out(
+    photo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", photo, "--text", "cat", "--threshold", "0", "--no-masks", "--json"]
+    scores = []
+    for more in ([], ["--no-second-look"]):
+        assert main([*words, *more]) == 0
+        scores.append([one["score"] for one in json.loads(capsys.readouterr().out)["objects"]])
+
+    assert scores[0] != scores[1]
+
+
 def test_marks_and_masks_are_taken_from_the_command_line(
     photo: str, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

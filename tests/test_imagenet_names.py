@@ -1,6 +1,6 @@
 import pytest
 
-from imagenet_names import class_names, naming
+from imagenet_names import class_names, define_classes, naming
 
 IDS = [f"n{number:08}" for number in range(1000)]
 TABLE = "\n".join(f"{id_}\tthing {id_}, it" for id_ in reversed([*IDS, "n99999999"]))
@@ -29,3 +29,18 @@ def test_words_are_found_whole_in_any_case_and_number() -> None:
 
     assert naming(names, ["hedgehog", "saxophone"]) == [0, 1, 2]
     assert naming(["hedgehogged"], ["hedgehog"]) == []
+
+
+def test_classes_are_defined_by_the_sense_that_their_id_names() -> None:
+    lines = [
+        '02012849 05 n 01 crane 0 000 | large long-necked wading bird; "a crane flew"',
+        "03126707 06 n 01 crane 0 000 | lifts and moves heavy objects",
+    ]
+    classes = "n02012849\nn03126707"
+
+    assert define_classes(classes, ["crane, bird", "crane"], lines) == [
+        "crane: large long-necked wading bird",
+        "crane: lifts and moves heavy objects",
+    ]
+    with pytest.raises(ValueError, match=r"does not define n03126707 \(crane\)"):
+        define_classes(classes, ["crane, bird", "crane"], lines[:1])

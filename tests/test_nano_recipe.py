@@ -43,6 +43,7 @@ def small() -> GleeConfig:
     """Return nano with its image encoders, which the teacher reads, and little else."""
     return replace(
         nano(),
+        glances=None,
         text=MiniLmConfig(num_layers=1, mlp_width=64),
         visual_prompts=VisualPromptConfig(template_size=64, max_points=16, negative_points=True),
         object_decoder=replace(nano().object_decoder, num_layers=1, num_queries=20),

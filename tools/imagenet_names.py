@@ -2,16 +2,18 @@
 
     pip download --no-deps timm
     python tools/imagenet_names.py timm-*.whl imagenet_names.txt [--held-out okapi pagoda]
+    python tools/imagenet_names.py timm-*.whl imagenet_meanings.txt --definitions data.noun
 
 Each line holds the synonyms of a class, joined by commas, in the order of WordNet's ids, which is
-that of the outputs of ImageNet classifiers. Classes that name a held-out word are listed. Nothing
+that of the outputs of ImageNet classifiers; with a file of WordNet 3.0, the first of them and what
+it means. Classes that name a held-out word are listed. Nothing
 of timm is installed or imported.
 """
 
 import argparse
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from glee.files import replacing
@@ -42,6 +44,22 @@ def class_names(classes: str, synonyms: str) -> list[str]:
     return [table[id_].strip() for id_ in ids]
 
 
+def define_classes(classes: str, names: Sequence[str], lines: Iterable[str]) -> list[str]:
+    """Return the first synonym of each class and what it means, "okapi: similar to the ...".
+
+    lines  of WordNet's data.noun
+    Raises ValueError for a class that it does not define.
+    """
+    glosses = {line.split(" ", 1)[0]: line.partition(" | ")[2] for line in lines}
+    meanings = []
+    for number, name in zip(classes.split(), names, strict=True):
+        gloss = glosses.get(number[1:], "").split('; "')[0].strip()
+        if not gloss:
+            raise ValueError(f"the file of WordNet does not define {number} ({name})")
+        meanings.append(f"{name.split(',')[0].strip()}: {gloss}")
+    return meanings
+
+
 def naming(names: Iterable[str], words: Iterable[str]) -> list[int]:
     """Return the indices of the names that have one of some words, also in the plural."""
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})s?\b", re.IGNORECASE)
@@ -63,9 +81,14 @@ def main() -> None:
     parser.add_argument("wheel", type=Path, help="timm-*.whl")
     parser.add_argument("out", type=Path, help="text file to write, a class a line")
     parser.add_argument("--held-out", nargs="+", default=[], metavar="WORD")
+    parser.add_argument("--definitions", type=Path, metavar="FILE", help="data.noun of WordNet 3.0")
     options = parser.parse_args()
     with zipfile.ZipFile(options.wheel) as wheel:
-        names = class_names(_read(wheel, CLASSES), _read(wheel, SYNONYMS))
+        classes = _read(wheel, CLASSES)
+        names = class_names(classes, _read(wheel, SYNONYMS))
+    if options.definitions is not None:
+        with options.definitions.open(encoding="utf-8") as lines:
+            names = define_classes(classes, names, lines)
     with replacing(options.out) as beside:
         beside.write_text("\n".join(names) + "\n", encoding="utf-8")
     print(f"{options.out}: {len(names)} classes")

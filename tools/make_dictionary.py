@@ -14,8 +14,11 @@ from pathlib import Path
 
 from glee.files import replacing
 
-SEEN = frozenset({"05", "06", "08", "13", "17", "18", "20", "27"})
+SEEN = frozenset({"03", "05", "06", "08", "13", "17", "20", "27"})
 """Numbers of WordNet's files of nouns (lexnames) whose things can be seen."""
+
+PEOPLE = "18"
+"""The same of people, which only count where nothing else is called so: a cup or a toaster."""
 
 INSTANCE = " @i "
 """Says that a sense is one person or place, such as a writer called Crane."""
@@ -24,26 +27,29 @@ LONGEST = 240
 """Characters of a definition, of which what is behind the last whole word is cut off."""
 
 
-def read_definitions(lines: Iterable[str]) -> dict[str, str]:
-    """Return the definition of each sense of a thing that can be seen, by its offset.
+def read_definitions(lines: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the definition of each sense of a thing that can be seen, by its offset; and people's.
 
     lines  of data.noun; those of the licence begin with blanks
     """
-    definitions = {}
+    things: dict[str, str] = {}
+    people: dict[str, str] = {}
     for line in lines:
         if line.startswith(" "):
             continue
         head, _, gloss = line.partition(" | ")
         offset, kind = head.split(" ", 2)[:2]
-        if kind in SEEN and INSTANCE not in head:
-            definitions[offset] = _shorten(gloss.strip().split('; "')[0])
-    return definitions
+        if kind in SEEN | {PEOPLE} and INSTANCE not in head:
+            own = people if kind == PEOPLE else things
+            own[offset] = _shorten(gloss.strip().split('; "')[0])
+    return things, people
 
 
-def define_nouns(lines: Iterable[str], definitions: dict[str, str]) -> dict[str, str]:
+def define_nouns(lines: Iterable[str], *definitions: dict[str, str]) -> dict[str, str]:
     """Return the definition of each noun's most common sense that has one.
 
-    lines  of index.noun; a noun's senses come in the order of their frequency
+    lines        of index.noun; a noun's senses come in the order of their frequency
+    definitions  by their offset; of the first of these that has one
     """
     nouns = {}
     for line in lines:
@@ -51,7 +57,8 @@ def define_nouns(lines: Iterable[str], definitions: dict[str, str]) -> dict[str,
             continue
         noun, _, count, *rest = line.split()
         senses = rest[len(rest) - int(count) :]
-        if known := [definitions[sense] for sense in senses if sense in definitions]:
+        known = [some[sense] for some in definitions for sense in senses if sense in some]
+        if known:
             nouns[noun.replace("_", " ")] = known[0]
     return nouns
 
@@ -72,7 +79,7 @@ def main() -> None:
     with options.data.open(encoding="utf-8") as lines:
         definitions = read_definitions(lines)
     with options.index.open(encoding="utf-8") as lines:
-        nouns = define_nouns(lines, definitions)
+        nouns = define_nouns(lines, *definitions)
     if not nouns:
         parser.error(f"{options.data} and {options.index} define no nouns; they must be WordNet's")
     text = "".join(f"{noun}\t{definition}\n" for noun, definition in sorted(nouns.items()))

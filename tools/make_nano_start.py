@@ -15,6 +15,7 @@ are left out. Every tensor must be known and fit; the file written loads with `l
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -273,7 +274,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="weight file to write (.safetensors)")
     parser.add_argument("--seed", type=int, default=0, help="of the parts that start at random")
     options = parser.parse_args()
-    config = nano()
+    config = replace(nano(), glances=None)
     if not isinstance(config.backbone, PairConfig):
         raise AssertionError("nano has a pair of encoders")
     lines = options.classes.read_text(encoding="utf-8").splitlines()

@@ -28,7 +28,7 @@ class GleeConfig:
     mask features. With `coarse_context` each level also reads the coarsest map, and its cells are
     left to be normalised one by one: how strong a map is, tells. Networks without
     `visual_prompts` take text only. Those with `glances`, which need a PairConfig, look again at
-    the best boxes for a description.
+    the best boxes.
     """
 
     backbone: BackboneConfig = field(default_factory=ResNetConfig)

@@ -107,7 +107,7 @@ class GlanceConfig:
     such; of others a dictionary tells.
     """
 
-    num_names: int = 1178
+    num_names: int = 698
 
     count: int = 12
     side: int = 160

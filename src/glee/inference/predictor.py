@@ -155,7 +155,8 @@ class Predictor:
                      all. If not given: 0.8 for names with networks that are not trained to find
                      each object once, such as nano, else 1
         second_look  whether networks that can, such as nano, look at the best boxes again, each
-                     enlarged, to say what they are; takes as long as all else
+                     enlarged, to say what they are; takes about as long as all else, for
+                     each expression
 
         Returns Instances for one image, a list for a list. They are sorted by score; those of
         marks come in the order of the marks. `embeddings` tell the same object in other

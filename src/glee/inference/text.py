@@ -54,9 +54,11 @@ class Vocabulary:
         return f"<Vocabulary: {len(self)} names, {len(self.tokens)} tokens>"
 
     def save(self, path: str | Path) -> None:
-        """Write names and tokens (1 KB a token); loading folds them again."""
+        """Write names, tokens (1 KB a token) and meanings; loading folds the tokens again."""
         metadata = {"format": FORMAT, "names": json.dumps(self.names), "network": self.network}
         tensors = {"tokens": self.tokens.cpu(), "lengths": torch.tensor(self.lengths)}
+        if self.prompt.meanings is not None:
+            tensors["meanings"] = self.prompt.meanings[0].cpu()
         with replacing(Path(path).expanduser()) as beside:
             save_file(tensors, beside, metadata)
 
@@ -114,12 +116,14 @@ class TextCache:
         Raises FileNotFoundError if there is no such file, ValueError if it is no vocabulary or
         was made for another network.
         """
-        names, tokens, lengths, network = _read(Path(path).expanduser())
+        names, tokens, lengths, meanings, network = _read(Path(path).expanduser())
         if network != self.network:
             raise ValueError(
                 f"{path} was made for another network than this; encode its names again with "
                 "predictor.vocabulary(names)"
             )
+        if meanings is not None:
+            self._meanings |= dict(zip(names, meanings.to(self._device), strict=True))
         return self._fold(names, tokens.to(self._device), lengths)
 
     @property
@@ -176,8 +180,8 @@ def fingerprint(model: GLEE) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[tuple[str, ...], Tensor, tuple[int, ...], str]:
-    """Return names, tokens, lengths and network of a saved vocabulary."""
+def _read(path: Path) -> tuple[tuple[str, ...], Tensor, tuple[int, ...], Tensor | None, str]:
+    """Return names, tokens, lengths, meanings if there are such, and network of a vocabulary."""
     if not path.is_file():
         raise FileNotFoundError(f"vocabulary not found: {path}")
     try:
@@ -187,9 +191,12 @@ def _read(path: Path) -> tuple[tuple[str, ...], Tensor, tuple[int, ...], str]:
                 raise ValueError("it is not a saved vocabulary of this library")
             tokens, lengths = file.get_tensor("tokens"), file.get_tensor("lengths").tolist()
             names = tuple(json.loads(metadata["names"]))
+            meanings = file.get_tensor("meanings") if "meanings" in file.keys() else None  # noqa: SIM118
             if len(names) != len(lengths) or sum(lengths) != len(tokens) or min(lengths) < 1:
                 raise ValueError("its names, lengths and tokens disagree")
-            return names, tokens, tuple(lengths), metadata["network"]
+            if meanings is not None and meanings.shape != (len(names), tokens.shape[1]):
+                raise ValueError("its names and meanings disagree")
+            return names, tokens, tuple(lengths), meanings, metadata["network"]
     except (SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is no vocabulary, or is damaged: {error}") from error
 

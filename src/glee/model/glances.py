@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glee.config import GlanceConfig
+from glee.config import ConceptsConfig, GlanceConfig
 from glee.model.concept_names import between
 from glee.model.interfaces import ObjectOutputs, TextTokens
 from glee.model.layers.attention import Attention
@@ -29,21 +29,25 @@ LEAST_SIDE = 24.0
 SHARPER = 2
 """Samples for each pixel and axis of what is looked at, so that large boxes do not flicker."""
 
-DROPPED_SEEN, DROPPED = 0.3, 0.1
+DROPPED_SEEN, DROPPED = 0.4, 0.2
 """Share of the values that training leaves out: of what was seen, and behind that."""
+
+SQUARES_AT_ONCE = 24
+"""That are looked at; more take memory, and no less time."""
 
 NOWHERE = -1e4
 """Logit of a place that holds no box."""
 
 
-LEARNED, DEFINED, EXPECTED = 1.0, 2.5, 0.3
+LOOKS_GAIN, MEANING_GAIN, EXPECTED = 1.0, 2.5, 0.3
 """What logits gain by the cosine of what is seen and of a name that was learned, and of what a
-dictionary says of others, beyond that to be expected."""
+dictionary says of others, beyond that to be expected; chosen on composed scenes and photos, see
+docs/nano.md."""
 
 SOFTNESS = 2.0
 """What the logits of a classifier are divided by, whose guesses for a strange thing lie near it."""
 
-OTHER, LEARNT = 0.85, 0.95
+NEW, KNOWN = 0.85, 0.95
 """Cosines of a name and the nearest that was learned between which it passes for one of them."""
 
 STRANGE, FAMILIAR = 0.3, 0.6
@@ -83,7 +87,8 @@ def choose_boxes(boxes_cxcywh: Tensor, scores: Tensor, count: int) -> tuple[Tens
 
     boxes_cxcywh  [B, Q, 4]
     scores        [B, Q]
-    count         G; where there are fewer, the others are not real [B, G] bool
+    count         G, at most Q; where there are fewer such boxes, the others are not real [B, G]
+                  bool, and their rows may be any
     """
     xyxy = cxcywh_to_xyxy(boxes_cxcywh)
     alike = torch.stack([pairwise_iou(own, own) > SAME for own in xyxy])
@@ -167,17 +172,18 @@ class Glances(nn.Module):
     learned: Tensor
     defined: Tensor
 
-    def __init__(self, config: GlanceConfig, seen_width: int, num_classes: int, width: int) -> None:
+    def __init__(self, config: GlanceConfig, known: ConceptsConfig, width: int) -> None:
+        """Make a reader of what the classifier `known` sees, behind a network of `width`."""
         super().__init__()
         self.config = config
-        # Embeddings of the names that were learned, and of the definitions of the eye's classes;
-        # zero for those of which nothing is to be told.
-        self.register_buffer("learned", torch.zeros(config.num_names, width))
-        self.register_buffer("defined", torch.zeros(num_classes, width))
+        # As the text encoder gives them: the names that were learned, and the definitions of the
+        # classes; zero for those of which nothing is to be told.
+        self.register_buffer("learned", torch.zeros(config.num_names, known.width))
+        self.register_buffer("defined", torch.zeros(known.num_classes, known.width))
         self.seen = nn.Sequential(
-            nn.LayerNorm(seen_width),
+            nn.LayerNorm(known.head_width),
             nn.Dropout(DROPPED_SEEN),
-            nn.Linear(seen_width, 2 * width),
+            nn.Linear(known.head_width, 2 * width),
             nn.GELU(),
             nn.Dropout(DROPPED),
             nn.Linear(2 * width, width),
@@ -188,7 +194,8 @@ class Glances(nn.Module):
         self.token_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(GlanceLayer(config, width) for _ in range(config.num_layers))
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, 1)
-        self.trust, self.naming = nn.Parameter(torch.ones(())), nn.Parameter(torch.ones(()))
+        # What has not learned keeps the order that the network gives.
+        self.trust, self.naming = nn.Parameter(torch.ones(())), nn.Parameter(torch.zeros(()))
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -199,25 +206,25 @@ class Glances(nn.Module):
         boxes = found.boxes_cxcywh.gather(1, rows[..., None].expand(-1, -1, 4))
         squares, inner = enlarge(pixels, boxes, self.config.side)
         with torch.no_grad():  # the image encoder learns from whole images only
-            seen = eye.look(squares, inner)
+            parts = zip(squares.split(SQUARES_AT_ONCE), inner.split(SQUARES_AT_ONCE), strict=True)
+            seen = torch.cat([eye.look(*part) for part in parts])
         middle = _means(squares, inner)
         return Glimpses(rows, real, boxes, *(x.view(*rows.shape, -1) for x in (seen, middle)))
 
-    def forward(self, glimpses: Glimpses, before: Tensor, text: TextTokens) -> Tensor:
+    def forward(self, glimpses: Glimpses, before: Tensor, tokens: Tensor, valid: Tensor) -> Tensor:
         """Return how well each box fits the description of its image, a logit [B, G].
 
-        before  [B, G]  what the network said of it
-        text    descriptions
+        before  [B, G]     what the network said of it
+        tokens  [B, L, C]  of the descriptions
+        valid   [B, L]     bool, False on padding
         """
-        assert text.guides is not None
-        assert text.valid is not None
         seen = self.seen(glimpses.seen)
         x = seen + self.place(encode_boxes(glimpses.boxes, seen.shape[-1]))
         x = x + self.color(glimpses.color) + self.before(before[..., None])
-        tokens, relations = self.token_norm(text.guides), _relations(glimpses.boxes)
+        read, relations = self.token_norm(tokens), _relations(glimpses.boxes)
         for layer in self.layers:
-            x = layer(x, relations, glimpses.real, tokens, text.valid)
-        named = self.similarity(seen, pool_tokens(text.guides, text.valid)[:, None]).squeeze(-1)
+            x = layer(x, relations, glimpses.real, read, valid)
+        named = self.similarity(seen, pool_tokens(tokens, valid)[:, None]).squeeze(-1)
         fits = self.trust * before + self.naming * named + self.out(self.norm(x)).squeeze(-1)
         return fits.masked_fill(~glimpses.real, NOWHERE)
 
@@ -232,47 +239,66 @@ class Glances(nn.Module):
         """
         before = found.logits.squeeze(-1)
         best = before.gather(1, glimpses.rows)
-        fits = self(glimpses, best, text)
+        assert text.guides is not None
+        assert text.valid is not None
+        fits = self(glimpses, best, text.guides, text.valid)
         settled = best.amax(dim=1, keepdim=True) + fits - fits.amax(dim=1, keepdim=True)
         least = settled.masked_fill(~glimpses.real, torch.inf).amin(dim=1, keepdim=True)
-        logits = torch.minimum(before, least).scatter(1, glimpses.rows, settled)
+        logits = torch.minimum(before, least)
+        # A row that stands where there was no other box is there twice, and counts as itself.
+        logits = logits.scatter_reduce(1, glimpses.rows, settled, "amax")
         return replace(found, logits=logits[..., None])
 
     def name(
-        self, eye: Eye, found: ObjectOutputs, glimpses: Glimpses, text: TextTokens
+        self,
+        eye: Eye,
+        found: ObjectOutputs,
+        glimpses: Glimpses,
+        text: TextTokens,
+        project: nn.Linear,
     ) -> ObjectOutputs:
         """Return predictions whose logits say what the boxes show.
+
+        project  from the width of the text encoder to that of the network
 
         A box that was not looked at is taken for what the best one shows that it overlaps; one
         that overlaps none, for what is least like each name.
         """
         classes = text.classes.expand(len(found.logits), -1, -1)
-        nearest = _cosines(classes, self.learned[None]).amax(dim=-1)
-        learnt = between(nearest, OTHER, LEARNT)[:, None]
-        gain = LEARNED * learnt * (self.similarity(self.seen(glimpses.seen), classes) - EXPECTED)
+        nearest = _cosines(classes, project(self.learned)[None]).amax(dim=-1)
+        learnt = between(nearest, NEW, KNOWN)[:, None]
+        gain = LOOKS_GAIN * learnt * (self.similarity(self.seen(glimpses.seen), classes) - EXPECTED)
         if text.meanings is not None:
-            gain = gain + DEFINED * (1 - learnt) * self._defined(eye, glimpses, text.meanings)
-        least = gain.masked_fill(~glimpses.real[..., None], torch.inf).amin(dim=1, keepdim=True)
+            gain = gain + MEANING_GAIN * (1 - learnt) * _nearness(
+                eye.guess(glimpses.seen, SOFTNESS), project(self.defined), text.meanings
+            )
+        weights = glimpses.real / glimpses.real.sum(dim=1, keepdim=True)
+        mean = (gain * weights[..., None]).sum(dim=1, keepdim=True)
         boxes, looked = cxcywh_to_xyxy(found.boxes_cxcywh), cxcywh_to_xyxy(glimpses.boxes)
         alike = torch.stack([pairwise_iou(*pair) for pair in zip(boxes, looked, strict=True)])
         overlap, stand_in = alike.masked_fill(~glimpses.real[:, None], 0).max(dim=-1)
         shown = gain.gather(1, stand_in[..., None].expand(-1, -1, gain.shape[-1]))
-        gain = torch.where((overlap >= SAME)[..., None], shown, least)
+        gain = torch.where((overlap > SAME)[..., None], shown, mean)
         return replace(found, logits=found.logits + gain)
 
-    def _defined(self, eye: Eye, glimpses: Glimpses, meanings: Tensor) -> Tensor:
-        """Return how near what is seen lies to each definition [1, K, C], as [B, G, K]."""
-        there = self.defined.norm(dim=1) > 0
-        if not there.any():
-            return meanings.new_zeros(())
-        classes = F.normalize(self.defined, dim=1)
-        centre = classes[there].mean(dim=0)
-        classes = torch.where(there[:, None], F.normalize(classes - centre, dim=1), 0)
-        meant = F.normalize(F.normalize(meanings, dim=-1) - centre, dim=-1)
-        familiar = (meant @ classes.T).amax(dim=-1)
-        guesses = eye.guess(glimpses.seen, SOFTNESS) @ classes
-        near = F.normalize(guesses, dim=-1) @ meant.transpose(1, 2) - EXPECTED
-        return between(familiar, STRANGE, FAMILIAR)[:, None] * near
+
+def _nearness(guesses: Tensor, classes: Tensor, meanings: Tensor) -> Tensor:
+    """Return how near what is seen lies to each definition, beyond the expected, [B, G, K].
+
+    guesses   [B, G, N]  the classes' probabilities
+    classes   [N, C]     their definitions
+    meanings  [1, K, C]  those of names
+    """
+    there = classes.norm(dim=1) > 0
+    if not there.any():
+        return meanings.new_zeros(())
+    classes = F.normalize(classes, dim=1)
+    centre = classes[there].mean(dim=0)
+    classes = torch.where(there[:, None], F.normalize(classes - centre, dim=1), 0)
+    meant = F.normalize(F.normalize(meanings, dim=-1) - centre, dim=-1)
+    familiar = between((meant @ classes.T).amax(dim=-1), STRANGE, FAMILIAR)
+    near = F.normalize(guesses @ classes, dim=-1) @ meant.transpose(1, 2)
+    return familiar[:, None] * (near - EXPECTED)
 
 
 def _means(pixels: Tensor, boxes_cxcywh: Tensor) -> Tensor:

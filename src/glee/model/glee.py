@@ -69,10 +69,7 @@ class GLEE(nn.Module):
         self.glances: Glances | None = None
         if config.glances is not None:
             assert isinstance(config.backbone, PairConfig)
-            known = config.backbone.concepts
-            self.glances = Glances(
-                config.glances, known.head_width, known.num_classes, config.width
-            )
+            self.glances = Glances(config.glances, config.backbone.concepts, config.width)
         nn.init.xavier_uniform_(self.text_projection.weight)
 
     def forward(
@@ -190,24 +187,23 @@ class GLEE(nn.Module):
         if not isinstance(self.backbone, Pair):
             return found
         glances = self.glances if closely else None
-        if text.guides is None:
+        if text.guides is None and image.concepts is not None:
             trust = 1.0 if glances is None else TRUST_BESIDE_GLANCES
-            found = self._look_at_concepts(found, image, text, trust)
+            found = self._look_at_concepts(found, image.concepts, text, trust)
         if glances is None:
             return found
         glimpses = glances.look(self.backbone, image.pixels.to(found.logits.dtype), found)
         if text.guides is not None:
             return glances.choose(found, glimpses, text)
-        return glances.name(self.backbone, found, glimpses, text)
+        return glances.name(self.backbone, found, glimpses, text, self.text_projection)
 
     def _look_at_concepts(
-        self, found: ObjectOutputs, image: ImageFeatures, text: TextTokens, trust: float
+        self, found: ObjectOutputs, cells: Tensor, text: TextTokens, trust: float
     ) -> ObjectOutputs:
         """Return what was found for names, with what the backbone's classifier says of it."""
         assert isinstance(self.backbone, Pair)
-        assert image.concepts is not None
-        concepts = image.concepts.to(found.logits.dtype)
-        seen = self.text_projection(average_in_boxes(concepts, found.boxes_cxcywh))
+        cells = cells.to(found.logits.dtype)
+        seen = self.text_projection(average_in_boxes(cells, found.boxes_cxcywh))
         concepts = self.text_projection(self.backbone.concepts.embeddings)
         return weigh_concepts(found, seen, text.classes, concepts, trust=trust)
 
@@ -228,6 +224,13 @@ class GLEE(nn.Module):
         if tokens.colours is None:
             return outputs
         return replace(outputs, final=weigh_colours(outputs.final, pixels, tokens.colours))
+
+    def drop_glances(self) -> None:
+        """Forget the second look, which would not fit what is trained further.
+
+        It learns from what a network finds, and is learned anew when that is trained.
+        """
+        self.glances, self.config = None, replace(self.config, glances=None)
 
     def unread_cells(self, image: ImageFeatures) -> CellQueries:
         """Return all cells as the queries that they would become without prompt and context.

@@ -148,6 +148,7 @@ def finetune(
     if not names:
         raise ValueError("hold_out has all names of the folder; leave some to be trained on")
     rest = tuple(sorted(held_out))
+    model.drop_glances()
     learning = tuning_config(config, len(learned), model.config)
     description = describe(config, folder, images=len(learned), model=model)
     model = model.to(place)

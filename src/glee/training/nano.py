@@ -145,7 +145,7 @@ def nano_config(*, steps: int, rate: float = 5e-4) -> TrainConfig:
 def nano_cell_recipe(*, steps: int = 600) -> Recipe:
     """Return the first stage of GLEE-Nano: each cell says what is there and how far it reaches."""
     return Recipe(
-        model=nano(),
+        model=replace(nano(), glances=None),
         config=nano_cell_config(steps=steps),
         open=lambda root: nano_cell_sources(complete(root), root / LABELS),
         start=CELLS_START,
@@ -160,7 +160,7 @@ def nano_recipe(*, steps: int = 20_000) -> Recipe:
     from texts, all others from cells, which say much from the beginning and would be unlearned.
     """
     return Recipe(
-        model=nano(),
+        model=replace(nano(), glances=None),
         config=nano_config(steps=steps),
         open=lambda root: nano_sources(complete(root), root / LABELS),
         start=NANO_START,

@@ -94,6 +94,8 @@ def _part_factor(name: str, config: OptimizerConfig) -> float:
         return config.backbone
     if name.startswith("text_encoder."):
         return config.text
+    if name.startswith("glances."):
+        return 0.0  # they learn by themselves, from boxes that the network finds
     return config.cells if name.startswith(CELL_PARTS) else 1.0
 
 

@@ -29,14 +29,15 @@ class Begun:
 def begin_from(model: GLEE, files: Sequence[Path]) -> None:
     """Copy weights into a network, file after file; what none of them has stays random.
 
-    files  weight files of this library for the same sizes, or those that `load_start_weights`
-           reads: MaskDINO, Swin, EVA-02 and CLIP
+    files  weight files of this library for the same sizes, of which a second look is left out, or
+           those that `load_start_weights` reads: MaskDINO, Swin, EVA-02 and CLIP
 
     Raises FileNotFoundError without a file, ValueError for one that does not fit.
     """
     for path in files:
         if _is_ours(path):
             other = load_model(path)
+            other.drop_glances()
             if other.config != model.config:
                 raise ValueError(
                     f"{path} is of a network of other sizes; give what was trained with the same "

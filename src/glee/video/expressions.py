@@ -60,7 +60,11 @@ class ExpressionFollower:
         self._previous = {i: value for i, value in self._previous.items() if i in ids}
 
     def step(self, frame: Frame) -> Instances:
-        """Return the objects of the next frame, in the order of the expressions."""
+        """Return the objects of the next frame, in the order of the expressions.
+
+        Each frame is looked at twice by networks that can (`predict(second_look=True)`): which
+        object is meant is decided anew in each.
+        """
         encoded = self._size.encode(self.predictor, frame)
         prompts = Prompts(expression=self._texts)
         parts, first = [], 0

@@ -1,23 +1,33 @@
 """What nouns mean, for names that a small text encoder has hardly read of."""
 
 import gzip
+import re
 from functools import cache
 from importlib import resources
 
-PLURALS = (("ies", "y"), ("es", ""), ("s", ""))
+PLURALS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("men", "man"))
 """Ends of words that are no singular, and what stands there in it."""
+
+HEAD = re.compile(r"\b(?:of|with|without|in|on|at|by|for|from|to|near)\b")
+"""Behind these words stands something else than what is named."""
+
+WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+
+SHORTEST = 3
+"""Letters; shorter nouns are chemical elements and abbreviations."""
 
 
 def define(name: str) -> str:
     """Return a name with what it means, "okapi: similar to the giraffe but smaller with ...".
 
-    Of several words the last ones count that the dictionary has, as in "office chair". A name that
-    it does not have is returned alone. It is WordNet's of things that can be seen.
+    Of several words the last ones count that the dictionary has, as in "office chair", but none
+    behind a preposition. A name that it does not have is returned alone. The meaning is WordNet's
+    of a thing that can be seen.
     """
-    nouns, words = _nouns(), name.lower().split()
+    nouns, words = _nouns(), WORD.findall(HEAD.split(name.lower(), maxsplit=1)[0])
     for first in range(len(words)):
         for noun in _singulars(" ".join(words[first:])):
-            if noun in nouns:
+            if len(noun) >= SHORTEST and noun in nouns:
                 return f"{name}: {nouns[noun]}"
     return name
 
