@@ -44,6 +44,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/average_precision.py
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/second_look.py
 	$(BIN)/python benchmarks/index_memory.py
 	$(BIN)/python benchmarks/video_overhead.py
 	$(BIN)/python benchmarks/video_stages.py

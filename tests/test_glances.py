@@ -226,6 +226,15 @@ def test_without_definitions_other_names_gain_nothing() -> None:
     assert torch.equal(named.logits, found.logits)
 
 
+@pytest.mark.parametrize(
+    ("glances", "message"),
+    [({"count": 0}, "glances.count"), ({"num_heads": 3}, "glances.num_heads")],
+)
+def test_sizes_that_make_no_sense_are_named(glances: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(nano(), glances=GlanceConfig(**glances))
+
+
 def test_only_a_network_of_two_encoders_can_look_again() -> None:
     with pytest.raises(ValueError, match="need a backbone of two encoders"):
         replace(lite(), glances=GlanceConfig())

@@ -3,7 +3,7 @@
     python tools/learn_glances.py MODEL.safetensors STORE... --classes DEFINITIONS --out FILE
 
 STORE is what tools/glance_store.py stored, DEFINITIONS the list of tools/imagenet_names.py with
---definitions. Everything else of the network stays as it is. About 25 minutes on one core.
+--definitions. Everything else of the network stays as it is. 12 minutes on one core.
 """
 
 import argparse
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("store", type=Path, nargs="+", help="folders of glance_store.py")
     parser.add_argument("--classes", type=Path, required=True, help="definitions, a line each")
     parser.add_argument("--out", type=Path, required=True, help="weight file to write")
-    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--steps", type=int, default=3500)
     options = parser.parse_args()
     torch.manual_seed(0)
     model = load_model(options.model)

@@ -52,9 +52,9 @@ def choose(rows: Sequence[Cutout], most: int) -> list[int]:
     chosen: list[int] = []
     for things in named.values():
         own: list[int] = []
-        for thing in _spread(list(things.values())):
-            if not own or len(own) + len(thing) <= most:
-                own += thing
+        for turn in _spread(list(things.values())):
+            if not own or len(own) + len(turn) <= most:
+                own += turn
         chosen += own
     return sorted(chosen)
 

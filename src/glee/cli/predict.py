@@ -61,8 +61,8 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-second-look",
         action="store_true",
-        help="do not look at the best boxes again, enlarged: twice as fast with nano, which then "
-        "names less well",
+        help="do not look at the best boxes again, enlarged: faster with nano, which then names "
+        "less well",
     )
     parser.add_argument(
         "--scoring",

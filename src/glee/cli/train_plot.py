@@ -2,9 +2,8 @@
 
 import argparse
 from pathlib import Path
-from textwrap import fill
 
-from glee.cli.parser import HELP_WIDTH
+from glee.cli.parser import new_parser
 
 DETAILS = (
     "Loss, rate, norm of the gradients, images per second, what evaluations found and each loss by "
@@ -21,12 +20,7 @@ EXAMPLE = """examples:
 
 def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
     """Return the parser of this command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog=name,
-        description=fill(f"{summary}. {DETAILS}", HELP_WIDTH),
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(name, f"{summary}. {DETAILS}", EXAMPLE)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR", help="folder of a run")
     parser.add_argument(
         "--out",

@@ -47,9 +47,7 @@ class GleeConfig:
 
     def __post_init__(self) -> None:
         require_positive("", self)
-        for name in ("pixel_decoder", "object_decoder"):
-            heads = getattr(self, name).num_heads
-            require_multiple("width", self.width, f"{name}.num_heads", heads)
+        self._check_heads()
         require_multiple("width", self.width, "norm_groups", self.norm_groups)
         require_multiple("width", self.width, "the sines and cosines of two axes", 4)
         if self.object_decoder.mark_places and not self.object_decoder.cell_reach:
@@ -77,3 +75,8 @@ class GleeConfig:
                 f"without project_levels the backbone's maps must have width {self.width}, "
                 f"got {self.backbone.out_widths}"
             )
+
+    def _check_heads(self) -> None:
+        for name in ("pixel_decoder", "object_decoder", "glances"):
+            if (part := getattr(self, name)) is not None:
+                require_multiple("width", self.width, f"{name}.num_heads", part.num_heads)

@@ -1,11 +1,17 @@
-"""What is asked of each image: prompts in all the forms in which they may be given."""
+"""What is asked of each image, in all forms in which it may be given, and what is found for it."""
 
 from collections.abc import Sequence
 from typing import cast
 
+import torch
+from torch import Tensor
+
+from glee.inference.postprocess import Found
+from glee.inference.preprocess import ImageGeometry
 from glee.inference.remembered import Remembered
 from glee.inference.text import Vocabulary
 from glee.prompts import Prompts
+from glee.results import Instances
 
 OneImagePrompts = Prompts | Vocabulary | Remembered
 """What to look for in one image, besides a list of names."""
@@ -34,3 +40,28 @@ def match_prompts(
             "images, or a list with one Prompts per image"
         )
     return own
+
+
+def join_found(rows: list[Found], prompts: OneImagePrompts, geometry: ImageGeometry) -> Instances:
+    """Put what the rows of prompts found together: by score, or for marks in their order."""
+    ids = torch.cat([torch.full_like(row.labels, n) for n, row in enumerate(rows)])
+    scores = torch.cat([row.scores for row in rows])
+    masks = [row.masks for row in rows if row.masks is not None]
+    if len(masks) == 1:  # full masks are large: no copy
+        merged: Tensor | None = masks[0]
+    else:
+        merged = torch.cat(masks) if masks else None
+    described = isinstance(prompts, Prompts) and bool(prompts.expressions)
+    marked = is_marked(prompts)
+    found = Instances(
+        boxes=torch.cat([row.boxes for row in rows]),
+        scores=scores,
+        labels=ids if described and not marked else torch.cat([row.labels for row in rows]),
+        names=prompts.names,
+        image_size=geometry.original,
+        masks=merged,
+        embeddings=torch.cat([row.embeddings for row in rows]),
+        prompt_ids=ids if described or marked else None,
+    )
+    sorted_already = marked or len(rows) == 1
+    return found if sorted_already else found[scores.argsort(descending=True, stable=True)]

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import overload
 
 import torch
-from torch import Tensor
 
 from glee.config import ResizeConfig
 from glee.images import ImageSource, load_image
-from glee.inference.asked import OneImagePrompts, is_marked, match_prompts
+from glee.inference.asked import OneImagePrompts, is_marked, join_found, match_prompts
 from glee.inference.devices import require_device, require_dtype, require_float32
-from glee.inference.postprocess import Found, Scoring, Selection, find_objects
+from glee.inference.postprocess import Scoring, Selection, find_objects
 from glee.inference.preprocess import ImageGeometry, preprocess
 from glee.inference.regions import rasterise
 from glee.inference.remembered import Remembered, join_remembered
@@ -330,7 +329,7 @@ class Predictor:
             )
             for row in range(len(outputs.final.logits))
         ]
-        return _join(rows, prompts, encoded.geometry)
+        return join_found(rows, prompts, encoded.geometry)
 
     def _generator(self) -> torch.Generator | None:
         return None if self.seed is None else torch.Generator().manual_seed(self.seed)
@@ -381,28 +380,3 @@ class Predictor:
                 "point_labels holds 0, but this network was trained without points to exclude; "
                 "mark the object by a box, scribble or mask instead"
             )
-
-
-def _join(rows: list[Found], prompts: OneImagePrompts, geometry: ImageGeometry) -> Instances:
-    """Put what the rows found together: by score, or for marks in the order of the marks."""
-    ids = torch.cat([torch.full_like(row.labels, n) for n, row in enumerate(rows)])
-    scores = torch.cat([row.scores for row in rows])
-    masks = [row.masks for row in rows if row.masks is not None]
-    if len(masks) == 1:  # full masks are large: no copy
-        merged: Tensor | None = masks[0]
-    else:
-        merged = torch.cat(masks) if masks else None
-    described = isinstance(prompts, Prompts) and bool(prompts.expressions)
-    marked = is_marked(prompts)
-    found = Instances(
-        boxes=torch.cat([row.boxes for row in rows]),
-        scores=scores,
-        labels=ids if described and not marked else torch.cat([row.labels for row in rows]),
-        names=prompts.names,
-        image_size=geometry.original,
-        masks=merged,
-        embeddings=torch.cat([row.embeddings for row in rows]),
-        prompt_ids=ids if described or marked else None,
-    )
-    sorted_already = marked or len(rows) == 1
-    return found if sorted_already else found[scores.argsort(descending=True, stable=True)]

@@ -33,11 +33,10 @@ DROPPED_SEEN, DROPPED = 0.4, 0.2
 """Share of the values that training leaves out: of what was seen, and behind that."""
 
 SQUARES_AT_ONCE = 24
-"""That are looked at; more take memory, and no less time."""
+"""That the eye looks at, so that many descriptions of an image do not take more memory."""
 
 NOWHERE = -1e4
 """Logit of a place that holds no box."""
-
 
 LOOKS_GAIN, MEANING_GAIN, EXPECTED = 1.0, 2.5, 0.3
 """What logits gain by the cosine of what is seen and of a name that was learned, and of what a
@@ -259,10 +258,12 @@ class Glances(nn.Module):
     ) -> ObjectOutputs:
         """Return predictions whose logits say what the boxes show.
 
+        found    of images [B], with a logit for each of K names
+        text     these names
         project  from the width of the text encoder to that of the network
 
         A box that was not looked at is taken for what the best one shows that it overlaps; one
-        that overlaps none, for what is least like each name.
+        that overlaps none gains the mean of all that were.
         """
         classes = text.classes.expand(len(found.logits), -1, -1)
         nearest = _cosines(classes, project(self.learned)[None]).amax(dim=-1)

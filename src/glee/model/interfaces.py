@@ -79,11 +79,11 @@ class TextTokens:
     """Text prompts, encoded: a list of names shared by all images, or one expression per image.
 
     classes  [B or 1, K, C]  one embedding per name, or K = 1 for expressions
-    meanings [1, K, C]       one embedding of what a dictionary says of each name; None for
-                             expressions, and if it is not to be read
     folded   the tokens of all names, or of the expression, for early fusion
     guides   [B, L, C]  tokens that the queries read in the decoder; None for names
     valid    [B, L]     bool, False on padding of `guides`; None for names
+    meanings [1, K, C]  one embedding of what a dictionary says of each name; None for
+                        expressions, and if it is not to be read
     """
 
     classes: Tensor
