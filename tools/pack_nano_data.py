@@ -12,6 +12,7 @@ Unpack it by `tar xzf nano_data.tar.gz`; it makes the folder `nano_data`, to be 
 """
 
 import argparse
+import gzip
 import io
 import json
 import sys
@@ -114,9 +115,12 @@ def pack(root: Path, out: Path, *, most: int) -> int:
     """
     complete(root)
     with replacing(out) as beside:
-        with tarfile.open(beside, "w:gz", format=tarfile.USTAR_FORMAT) as archive:
+        with (
+            gzip.open(beside, "wb") as stream,
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+        ):
             _add_whole_parts(archive, root)
-            archive.fileobj.flush()  # so that the size is known
+            stream.flush()  # so that the size is known
             rows = read_cutouts(root)
             chosen = largest(rows, most - beside.stat().st_size - END)
             _add_cutouts(archive, root / "cutouts", rows, chosen)
