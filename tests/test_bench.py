@@ -15,7 +15,7 @@ from glee.bench.memory import peak_bytes, reset_peak
 from glee.bench.models import open_model
 from glee.bench.plan import AXES, BenchPlan, choose_plan, full_plan
 from glee.bench.report import BenchReport, Measurement
-from glee.bench.runner import run_bench
+from glee.bench.runner import Bench, run_bench, run_checks
 from glee.bench.stages import Stages
 from glee.bench.timing import Repeat, Timing, measure
 from glee.cli.bench import AXES as OFFERED
@@ -162,13 +162,27 @@ def test_all_steps_together_equal_predict(predictor: Predictor) -> None:
     assert torch.equal(whole.masks, found.masks)
 
 
+def with_ellipses(predictor: Predictor, ellipses: bool) -> Predictor:
+    config = predictor.model.config
+    decoder = replace(config.object_decoder, box_masks=ellipses)
+    return Predictor(build_glee(replace(config, object_decoder=decoder)).eval())
+
+
+def test_checks_pass_where_boxes_follow_masks(predictor: Predictor) -> None:
+    plan = small_plan()
+    bench = Bench(Stages(with_ellipses(predictor, True), plan.objects), plan)
+
+    checks = list(run_checks(bench, list(AXES)))
+
+    assert [check.passed for check in checks] == [True] * len(checks)
+    assert len(checks) >= 3
+
+
 @pytest.mark.parametrize("ellipses", [False, True])
 def test_masks_that_are_timed_alone_are_those_of_all_steps(
     ellipses: bool, predictor: Predictor
 ) -> None:
-    config = predictor.model.config
-    decoder = replace(config.object_decoder, box_masks=ellipses)
-    timed = Predictor(build_glee(replace(config, object_decoder=decoder)).eval())
+    timed = with_ellipses(predictor, ellipses)
     stages, picture = Stages(timed, 5), np.zeros((64, 96, 3), dtype=np.uint8)
     vocabulary = timed.vocabulary(["cat", "dog"])
     pixels = stages.preprocess(picture)

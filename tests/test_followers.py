@@ -18,7 +18,7 @@ from glee.model.build import build_glee
 from glee.model.glee import GLEE
 from glee.ops.boxes import clip_boxes, pairwise_iou
 from glee.ops.exclusive import render_exclusive
-from glee.ops.masks import render_masks
+from glee.ops.masks import mask_to_boxes, render_masks
 from glee.tracking.config import TrackerConfig
 from glee.tracking.reference import ChosenTracks, ReferenceConfig
 from glee.tracking.snapshot import Snapshot
@@ -104,14 +104,26 @@ def test_predictions_have_embeddings_and_names_have_tracks(
     assert follower.step(frames[1]).names == ("dog", "cat")
 
 
+def with_ellipses() -> Predictor:
+    """A network whose masks follow the colours of their image, and whose boxes follow these."""
+    torch.manual_seed(0)
+    decoder = replace(tiny().object_decoder, box_masks=True)
+    model = build_glee(replace(tiny(), object_decoder=decoder)).eval()
+    torch.nn.init.normal_(model.heads.mask_features.weight, std=0.3)
+    return Predictor(model)
+
+
+@pytest.mark.parametrize("follow", [False, True])
 def test_the_first_frame_of_an_expression_is_what_predict_finds(
-    predictor: Predictor, frames: list[Picture]
+    follow: bool, predictor: Predictor, frames: list[Picture]
 ) -> None:
-    text = "the red disc"
+    text, predictor = "the red disc", with_ellipses() if follow else predictor
 
     found = ExpressionFollower(predictor, text).step(frames[0])
 
     alone = predictor.predict(frames[0], Prompts(expression=text))
+    unmasked = predictor.predict(frames[0], Prompts(expression=text), masks=False)
+    assert torch.equal(unmasked.boxes, alone.boxes) != follow
     torch.testing.assert_close(found.boxes, alone.boxes)
     assert found.masks is not None
     assert alone.masks is not None
@@ -427,6 +439,23 @@ def candidates(predictor: Predictor, frames: list[Picture], last: Tensor) -> lis
         for outputs in predictor.detect_each(encoded, remembered)
         for boxes in outputs.final.boxes_cxcywh
     ]
+
+
+def test_boxes_of_marked_objects_follow_their_masks(frames: list[Picture]) -> None:
+    """Where the network looks next stays where it found them."""
+    predictor = with_ellipses()
+    plain, follower = (MarkFollower(predictor, masks=masks) for masks in (False, True))
+    for one in (plain, follower):
+        one.mark(frames[0], MARKED)
+
+    boxes, found = plain.step(frames[1]).boxes, follower.step(frames[1])
+
+    assert found.masks is not None
+    halfway = (boxes + mask_to_boxes(found.masks)) / 2
+    there = found.masks.flatten(1).any(dim=1)
+    assert there.any()
+    torch.testing.assert_close(found.boxes[there], halfway[there])
+    assert follower.state().values["last"] == plain.state().values["last"]
 
 
 def test_where_places_count_an_object_is_looked_for_where_it_was(frames: list[Picture]) -> None:

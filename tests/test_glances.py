@@ -14,6 +14,7 @@ from glee.model.glances import (
     EXPECTED,
     LOOKS_GAIN,
     MEANING_GAIN,
+    PARTS,
     Glances,
     Glimpses,
     choose_boxes,
@@ -97,8 +98,23 @@ def test_each_image_is_looked_at_in_its_own_boxes() -> None:
     glimpses = small_glances(count=2).look(Eye(), pixels, both)
 
     assert glimpses.seen.shape == (2, 2, WIDTH)
-    assert glimpses.color[0].argmax(dim=-1).tolist() == [0, 0]
-    assert glimpses.color[1].argmax(dim=-1).tolist() == [1, 1]
+    parts = glimpses.color.unflatten(-1, (PARTS**2, 3))
+    assert (parts[0].argmax(dim=-1) == 0).all()
+    assert (parts[1].argmax(dim=-1) == 1).all()
+
+
+def test_the_parts_of_a_box_have_their_own_colours_row_by_row() -> None:
+    pixels = torch.zeros(1, 3, 64, 64)
+    pixels[:, 0, :, :32] = 1  # red on the left
+    pixels[:, 2, 32:] = 1  # blue below
+
+    _, color = small_glances().see(Eye(), pixels, torch.tensor([[[0.5, 0.5, 0.6, 0.4]]]))
+
+    red, _, blue = color.view(PARTS, PARTS, 3).unbind(-1)
+    assert (red[:, 0] > 0.9).all()
+    assert (red[:, -1] < 0.1).all()
+    assert (blue[0] < 0.1).all()
+    assert (blue[-1] > 0.9).all()
 
 
 def vars_of(found: ObjectOutputs) -> list[Tensor]:
@@ -112,7 +128,7 @@ def glimpses_of(found: ObjectOutputs, rows: list[int], seen: Tensor) -> Glimpses
         real=torch.ones_like(index, dtype=torch.bool),
         boxes=found.boxes_cxcywh[:, rows],
         seen=seen[None],
-        color=torch.zeros(1, len(rows), 3),
+        color=torch.zeros(1, len(rows), 3 * PARTS**2),
     )
 
 

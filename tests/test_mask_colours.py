@@ -1,11 +1,14 @@
 """Masks follow the colours of their image, and marked objects are found again by theirs."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from glee.inference.postprocess import Scoring, Selection, find_objects, follow_masks
+from glee.inference.preprocess import ImageGeometry
 from glee.inference.remembered import Remembered, join_remembered
 from glee.model.interfaces import (
     GleeOutputs,
@@ -24,6 +27,7 @@ from glee.model.mask_colours import (
     weigh_colours,
 )
 from glee.ops.box_means import average_in_boxes
+from glee.ops.masks import mask_to_boxes
 from glee.video.object_memory import ObjectMemory
 
 SIDE = 64
@@ -94,7 +98,7 @@ def test_masks_stay_where_the_image_has_one_colour_or_nothing_guides_them() -> N
     rough = logits_of(disc(36, 35, 13))
     plain = red_on_blue(torch.zeros(SIDE, SIDE, dtype=torch.bool))
 
-    same = follow_colours(outputs_of(plain, BOX), 0, torch.tensor([0]), rough)
+    same = follow_colours(outputs_of(plain, BOX), 0, torch.tensor([0]), rough.clone())
     unguided = follow_colours(
         outputs_of(red_on_blue(OBJECT), BOX, guided=False), 0, torch.tensor([0]), rough
     )
@@ -127,7 +131,7 @@ def test_colours_known_of_an_object_find_all_of_it_from_a_part() -> None:
     colours = learn_colours(pixels, regions_of(OBJECT))
     start = logits_of(left)
 
-    alone = follow_colours(outputs_of(pixels, BOX), 0, torch.tensor([0]), start)
+    alone = follow_colours(outputs_of(pixels, BOX), 0, torch.tensor([0]), start.clone())
     known = follow_colours(outputs_of(pixels, BOX, colours=colours), 0, torch.tensor([0]), start)
 
     assert overlap(alone[0] > 0, OBJECT) < 0.6
@@ -247,3 +251,67 @@ def test_objects_stored_without_colours_are_joined_with_others_as_of_unknown_one
     assert colours.known.tolist() == [False, True]
     assert colours.mean[:, 0].tolist() == [0, 0.75]
     assert len(colours.likely) == 2
+
+
+def test_masks_that_are_followed_together_are_those_followed_alone() -> None:
+    """Objects share one count of colours, whose parts must not run into each other."""
+    boxes = torch.tensor([[0.5, 0.5, 0.5, 0.5], [0.25, 0.25, 0.3, 0.2], [0.8, 0.7, 0.02, 0.02]])
+    boxes = boxes.repeat(4, 1)  # more than are counted together
+    starts = torch.cat([logits_of(disc(*at)) for at in ((36, 35, 13), (16, 16, 9), (50, 45, 2))])
+    starts = starts.repeat(4, 1, 1)
+    pixels = red_on_blue(OBJECT)
+    together = follow_colours(outputs_of(pixels, boxes), 0, torch.arange(12), starts.clone())
+    alone = [
+        follow_colours(
+            outputs_of(pixels, boxes[n : n + 1]), 0, torch.tensor([0]), starts[n : n + 1].clone()
+        )
+        for n in range(12)
+    ]
+
+    torch.testing.assert_close(together, torch.cat(alone))
+    assert not torch.equal(together > 0, starts > 0)
+
+
+def whole(size: int = SIDE) -> ImageGeometry:
+    """An image that is the network's input."""
+    return ImageGeometry((size, size), (size, size), (size, size), (size, size))
+
+
+def test_boxes_move_half_of_the_way_to_masks_but_not_what_lies_beyond_the_image() -> None:
+    boxes = torch.tensor([[10.0, 10, 30, 40], [-5, 5, 20, 30], [1, 2, 3, 4]])
+    masks = torch.zeros(3, SIDE, SIDE, dtype=torch.bool)
+    masks[0, 20:38, 8:34] = True
+    masks[1, 10:20, 10:30] = True
+
+    followed = follow_masks(boxes, mask_to_boxes(masks), whole())
+
+    assert followed.tolist() == [[9, 15, 32, 39], [-5, 7.5, 25, 25], [1, 2, 3, 4]]
+    assert follow_masks(boxes[:0], mask_to_boxes(masks[:0]), whole()).shape == (0, 4)
+
+
+@pytest.mark.parametrize("scoring", ["object", "pair"])
+def test_boxes_follow_masks_where_there_are_masks_and_no_box_was_given(scoring: Scoring) -> None:
+    """Of two images only the first has a box that was not given."""
+    off = torch.tensor([[0.5, 0.6, 0.3, 0.5]])
+    rough = F.avg_pool2d(logits_of(disc(33, 33, 14))[None], 4)[0]
+    one = outputs_of(red_on_blue(OBJECT), off)
+    features = torch.cat([rough[None], torch.zeros(1, 3, 16, 16)], dim=1)
+    final = replace(one.final, kernels=torch.tensor([[[3.0, 0, 0, 0]]]))
+    twice = ObjectOutputs(*(getattr(final, f.name).repeat_interleave(2, 0) for f in fields(final)))
+    outputs = GleeOutputs(
+        twice,
+        features.expand(2, -1, -1, -1),
+        guide=MaskGuide(red_on_blue(OBJECT).expand(2, -1, -1, -1), torch.tensor([False, True])),
+    )
+
+    free, given = (
+        find_objects(outputs, row, whole(), Selection(scoring=scoring)) for row in (0, 1)
+    )
+    unmasked = find_objects(outputs, 0, whole(), Selection(masks=False))
+
+    as_found = [0.35 * SIDE, 0.35 * SIDE, 0.65 * SIDE, 0.85 * SIDE]
+    assert free.masks is not None
+    middle = (torch.tensor([as_found]) + mask_to_boxes(free.masks)) / 2
+    torch.testing.assert_close(free.boxes, middle)
+    assert (free.boxes - torch.tensor([as_found])).abs().max() > 2
+    assert given.boxes[0].tolist() == unmasked.boxes[0].tolist() == pytest.approx(as_found)

@@ -1,4 +1,4 @@
-"""Store what nano's second look sees in described scenes and photos, and in named objects.
+"""Store what nano's second look sees of the objects of composed scenes and photos.
 
     python tools/glance_store.py MODEL.safetensors --data PACKS --out STORE [--parts 40]
 
@@ -15,48 +15,60 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.random import Generator
 from torch import Tensor
 from tqdm import tqdm
 
 import glee
-from glee import Predictor
+from glee import Predictor, Prompts
 from glee.config import GlanceConfig
 from glee.data.corpus.compose import finish
 from glee.data.corpus.draws import generator
 from glee.data.corpus.expressions import ExpressionSamples, PhotoExpressions
-from glee.data.corpus.scenes import SceneSamples
 from glee.data.schema import BadSampleError, Frame
 from glee.files import replacing
-from glee.inference.preprocess import ImageGeometry
 from glee.model.backbones.pair import Pair
-from glee.model.glances import Glances, enlarge
-from glee.ops.boxes import pairwise_iou, scale_boxes, xyxy_to_cxcywh
+from glee.model.glances import Glances, choose_boxes
+from glee.ops.boxes import cxcywh_to_xyxy, pairwise_iou
 
 SEED = 4242
 """Of the pictures; the evaluation draws from another."""
 
-DESCRIBED, PHOTOS, NAMED = 100, 20, 150
+SCENES, PHOTOS = 100, 12
 """Pictures of each kind in a part."""
 
-ROUNDS = 5
+ROUNDS = 6
 """How often all objects of a scene are described, each time by other words."""
 
-SHAKE = 0.1
-"""By how much, in sides, the boxes of named objects are moved, as those found are."""
+VIEWS = 4
+"""Objects of a picture that are described to the network, each alone, as in use."""
+
+BOXES = 16
+"""Best boxes of a view that are looked at."""
+
+SAME_LOOK = 0.9
+"""Overlap from which on boxes of several views count as one."""
 
 Record = dict[str, Any]
+"""A picture, as `Collector` stores it.
+
+names     the names of its objects [O]
+boxes     [U, 4]  cxcywh in 0..1 of the network's input
+seen      [U, E]  what is seen in them
+color     [U, P]  their colours
+overlaps  [U, O]  with the boxes of the objects
+views     what was found for a text: `looks` [G], rows of these boxes, best first, what the network
+          said of them, `before` [G], which object is meant, `target`, and `texts` that say so
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Described:
-    """A picture and texts of which each describes one of its objects.
-
-    targets  for each text, the row of the object in `frame`
-    """
+    """A picture, the names of its objects, and texts that mean one of these, by its row."""
 
     frame: Frame
-    texts: list[str]
-    targets: list[int]
+    names: list[str]
+    texts: dict[int, list[str]]
 
 
 class Collector:
@@ -73,78 +85,82 @@ class Collector:
         )
         self.scenes = ExpressionSamples(data, seed=SEED)
         self.photos = PhotoExpressions(data, seed=SEED)
-        self.named = SceneSamples(data, seed=SEED)
 
     def part(self, number: int) -> list[Record]:
         """Return what is seen in the pictures of one part."""
-        scenes = (self._scene(n) for n in range(number * DESCRIBED, (number + 1) * DESCRIBED))
+        scenes = (self._scene(n) for n in range(number * SCENES, (number + 1) * SCENES))
         photos = (self._photo(n) for n in range(number * PHOTOS, (number + 1) * PHOTOS))
-        described = (self._look(one) for one in chain(scenes, photos) if one is not None)
-        named = (self._name(n) for n in range(number * NAMED, (number + 1) * NAMED))
-        return [*described, *(record for record in named if record is not None)]
+        return [self._look(one) for one in chain(scenes, photos) if one is not None]
 
     def _scene(self, number: int) -> Described | None:
         rng = generator(SEED, number)
         arrangement, backdrop = self.scenes.draw(rng)
-        texts: dict[str, int] = {}
+        said: dict[str, int] = {}
         for _ in range(ROUNDS):
             phrases, _ = self.scenes.describe_each(arrangement, backdrop, rng)
-            texts |= {phrase: row for row, phrase in phrases.items() if phrase not in texts}
+            said |= {phrase: row for row, phrase in phrases.items() if phrase not in said}
         rows = [str(row) for row in range(len(arrangement.rows))]
         frame = finish(arrangement, backdrop, rows, rng)
         places = {int(name): place for place, name in enumerate(frame.names)}
-        said = {text: places[row] for text, row in texts.items() if row in places}
-        return Described(frame, list(said), list(said.values())) if said else None
+        texts: dict[int, list[str]] = {}
+        for text, row in said.items():
+            if row in places:
+                texts.setdefault(places[row], []).append(text)
+        names = [arrangement.rows[int(name)].name for name in frame.names]
+        return Described(frame, names, _some(texts, rng)) if texts else None
 
     def _photo(self, number: int) -> Described | None:
         try:
             sample = self.photos[number]
         except BadSampleError:
             return None
-        if len(sample.frames[0]) != 1:
+        frame = sample.frames[0]
+        if len(frame) != 1:
             return None
-        return Described(sample.frames[0], list(sample.expressions), [0] * len(sample.expressions))
+        return Described(frame, [""], {0: list(sample.expressions)})
 
     @torch.no_grad()
     def _look(self, one: Described) -> Record:
         """Return the boxes found for the texts, how they fit the objects, and what is in them."""
         encoded = self.predictor.encode(one.frame.image)
-        vocabulary = self.predictor.vocabulary(one.texts)
-        (outputs,) = self.predictor.detect_each(encoded, vocabulary, masks=False, second_look=False)
-        glimpses = self.glances.look(self.backbone, encoded.features.pixels, outputs.final)
-        rows, real = glimpses.rows[0], glimpses.real[0]
-        found = encoded.geometry.boxes_to_original(glimpses.boxes[0][real], clip=False)
+        prompts = Prompts(expression=[texts[0] for texts in one.texts.values()])
+        outputs = self.predictor.detect_each(encoded, prompts, masks=False, second_look=False)
+        found = [batch.final for batch in outputs]
+        placed = torch.cat([own.boxes_cxcywh for own in found])
+        logits = torch.cat([own.logits for own in found]).squeeze(-1)
+        rows, real = choose_boxes(placed, logits, BOXES)
+        boxes, views = torch.zeros(0, 4), []
+        for view, (target, texts) in enumerate(one.texts.items()):
+            best = rows[view, real[view]]
+            boxes, looks = join_boxes(boxes, placed[view, best])
+            before = logits[view, best].half()
+            views.append({"looks": looks, "before": before, "target": target, "texts": texts})
+        seen, color = self.glances.see(self.backbone, encoded.features.pixels, boxes[None])
+        originals = encoded.geometry.boxes_to_original(boxes, clip=False)
         return {
-            "texts": one.texts,
-            "targets": one.targets,
-            "overlaps": pairwise_iou(found, torch.from_numpy(one.frame.boxes)).half(),
-            "before": outputs.final.logits[0, rows[real]].half(),
-            "boxes": glimpses.boxes[0][real],
-            "seen": glimpses.seen[0][real].half(),
-            "color": glimpses.color[0][real],
+            "names": one.names,
+            "boxes": boxes,
+            "seen": seen[0].half(),
+            "color": color[0],
+            "overlaps": pairwise_iou(originals, torch.from_numpy(one.frame.boxes)).half(),
+            "views": views,
         }
 
-    @torch.no_grad()
-    def _name(self, number: int) -> Record | None:
-        """Return what is seen in the boxes of the objects themselves, and what they are called."""
-        frame = self.named[number].frames[0]
-        if not len(frame):
-            return None
-        encoded = self.predictor.encode(frame.image)
-        boxes = self._shaken(frame, encoded.geometry, number)
-        squares, inner = enlarge(encoded.features.pixels, boxes[None], self.glances.config.side)
-        return {"names": list(frame.names), "seen": self.backbone.look(squares, inner).half()}
 
-    def _shaken(self, frame: Frame, geometry: ImageGeometry, number: int) -> Tensor:
-        """Return the boxes [N, 4] of the objects in the network's input, cxcywh of 0..1."""
-        height, width = (
-            geometry.content[axis] / geometry.original[axis] / geometry.padded[axis]
-            for axis in (0, 1)
-        )
-        boxes = xyxy_to_cxcywh(scale_boxes(torch.from_numpy(frame.boxes), (height, width)))
-        random = torch.rand(boxes.shape, generator=torch.Generator().manual_seed(number))
-        moved = boxes + (2 * random - 1) * SHAKE * boxes[:, 2:].repeat(1, 2)
-        return moved.float()
+def _some(texts: dict[int, list[str]], rng: Generator) -> dict[int, list[str]]:
+    """Return those of some of the objects."""
+    order = rng.permutation(sorted(texts)).tolist()
+    return {row: texts[row] for row in order[:VIEWS]}
+
+
+def join_boxes(boxes: Tensor, further: Tensor) -> tuple[Tensor, Tensor]:
+    """Return boxes with those of `further` that are new, and the rows of all of `further`."""
+    if not len(boxes):
+        return further, torch.arange(len(further))
+    overlap, looks = pairwise_iou(*map(cxcywh_to_xyxy, (further, boxes))).max(dim=1)
+    new = overlap < SAME_LOOK
+    looks[new] = len(boxes) + torch.arange(int(new.sum()))
+    return torch.cat([boxes, further[new]]), looks
 
 
 def read_store(folders: list[Path]) -> Iterator[Record]:

@@ -3,29 +3,31 @@
     python tools/learn_glances.py MODEL.safetensors STORE... --classes DEFINITIONS --out FILE
 
 STORE is what tools/glance_store.py stored, DEFINITIONS the list of tools/imagenet_names.py with
---definitions. Everything else of the network stays as it is. 12 minutes on one core.
+--definitions. Everything else of the network stays as it is.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import trange
+from tqdm import tqdm, trange
 
 from glance_store import Record, read_store
 from glee.config import GlanceConfig, PairConfig
-from glee.data.corpus.words import COCO_NAMES, HELD_OUT_WORDS
+from glee.data.corpus.words import HELD_OUT_WORDS
 from glee.data.transforms import swap_sides
 from glee.model.build import build_glee
-from glee.model.glances import Glances, Glimpses
+from glee.model.glances import PARTS, Glances, Glimpses
 from glee.model.glee import GLEE
 from glee.model.text.build import build_tokenizer
 from glee.model.text.clip import encode_texts
 from glee.model.weights import load_model, save_model
+from glee.prompts.text import clean_expression
 
 RATE, WARMUP, DECAY, CLIP = 1e-3, 0.1, 0.05, 1.0
 BATCH, NAMED_BATCH = 64, 192
@@ -34,6 +36,12 @@ NAMING, SHARPNESS, SMOOTHING = 0.5, 15.0, 0.1
 
 RIGHT, LEAST_OVERLAP = 0.5, 0.3
 """Overlap of a box with the object from which on it is right, and from which on it is wanted."""
+
+NAMED_OVERLAP = 0.6
+"""Overlap from which on a box shows its object, and may teach its name."""
+
+LEAST_PICTURES = 5
+"""In which a name must be seen to count as learned."""
 
 CHECKED = 10
 """Of so many described pictures one is kept for checking."""
@@ -44,17 +52,38 @@ START_NAMING = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Phrase:
-    """One text and the picture that it describes."""
+class Boxes:
+    """All boxes that were looked at, U of them, and what of them was found for descriptions.
 
-    record: Record
-    text: int
+    boxes     [U, 4]
+    seen      [U, E]  half
+    color     [U, P]
+    labels    [U]     which of `names` it shows, -1 if none
+    looks     [V, G]  the boxes of a description, best first; those behind the last repeat the first
+    real      [V, G]  bool, False for these
+    before    [V, G]  what the network said of them
+    overlaps  [V, G]  with the object that is meant
+    texts     [V]     what says so, one of them at a time
+    names     rising
+    """
 
-    @property
-    def overlaps(self) -> Tensor:
-        """The overlap of each box with the object [G]."""
-        overlaps: Tensor = self.record["overlaps"][:, self.record["targets"][self.text]]
-        return overlaps.float()
+    boxes: Tensor
+    seen: Tensor
+    color: Tensor
+    labels: Tensor
+    looks: Tensor
+    real: Tensor
+    before: Tensor
+    overlaps: Tensor
+    texts: list[list[str]]
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def found(self) -> Tensor:
+        """Return the descriptions [V'] for which a right box was found."""
+        return (self.overlaps.amax(dim=1) > RIGHT).nonzero().flatten()
 
 
 class Texts:
@@ -81,40 +110,98 @@ class Texts:
         return [self._tokens[text].float() for text in texts]
 
 
-def described_loss(glances: Glances, phrases: Sequence[Phrase], texts: Texts) -> Tensor:
-    """Return the cross-entropy of the boxes of phrases, of which half are mirrored.
+def join_records(records: Iterable[Record], count: int) -> Boxes:
+    """Return what is stored of pictures, of each description the best `count` boxes."""
+    boxes, seen, color, shown = [], [], [], list[str]()
+    views, texts, first = [], [], 0
+    for record in records:
+        boxes.append(record["boxes"])
+        seen.append(record["seen"])
+        color.append(record["color"])
+        shown += shown_names(record)
+        for view in record["views"]:
+            looks = view["looks"][:count]
+            pad = (0, count - len(looks))
+            views.append(
+                (
+                    torch.cat([looks, looks[:1].expand(pad[1])]) + first,
+                    torch.arange(count) < len(looks),
+                    F.pad(view["before"][:count].float(), pad),
+                    F.pad(record["overlaps"][looks, view["target"]].float(), pad),
+                )
+            )
+            texts.append(view["texts"])
+        first += len(record["boxes"])
+    if not texts:
+        raise ValueError("the store must hold described pictures")
+    names = sorted(set(shown) - {""})
+    place = {name: number for number, name in enumerate(names)} | {"": -1}
+    looks, real, before, overlaps = (torch.stack(parts) for parts in zip(*views, strict=True))
+    return Boxes(
+        boxes=torch.cat(boxes),
+        seen=torch.cat(seen),
+        color=torch.cat(color),
+        labels=torch.tensor([place[name] for name in shown]),
+        looks=looks,
+        real=real,
+        before=before,
+        overlaps=overlaps,
+        texts=texts,
+        names=names,
+    )
+
+
+def shown_names(record: Record) -> list[str]:
+    """Return what each box of a picture shows, "" if that is not clear or has no name."""
+    overlap, nearest = record["overlaps"].float().max(dim=1)
+    return [
+        record["names"][row] if best > NAMED_OVERLAP else ""
+        for best, row in zip(overlap.tolist(), nearest.tolist(), strict=True)
+    ]
+
+
+def described_loss(glances: Glances, boxes: Boxes, views: Tensor, texts: Texts) -> Tensor:
+    """Return the cross-entropy of the boxes of descriptions [N], of which half are mirrored.
 
     Boxes are wanted by as much as they overlap the object beyond the least.
     """
-    fits, overlaps = read_phrases(glances, phrases, texts, mirror=True)
-    wanted = (overlaps - LEAST_OVERLAP).clamp(min=0)
+    said = [_any(boxes.texts[view]) for view in views.tolist()]
+    fits = read_views(
+        glances, boxes, views, said, texts, mirrored=torch.randint(2, views.shape).bool()
+    )
+    wanted = (boxes.overlaps[views] - LEAST_OVERLAP).clamp(min=0)
     wanted = wanted / wanted.sum(dim=1, keepdim=True)
     return -(wanted * fits.log_softmax(dim=1)).sum(dim=1).mean()
 
 
-def read_phrases(
-    glances: Glances, phrases: Sequence[Phrase], texts: Texts, *, mirror: bool
-) -> tuple[Tensor, Tensor]:
-    """Return how well each box fits [B, G], and its overlap with the object that is meant."""
-    mirrored = [mirror and bool(torch.randint(2, ())) for _ in phrases]
-    said = [p.record["texts"][p.text] for p in phrases]
-    said = [swap_sides(text) if flip else text for text, flip in zip(said, mirrored, strict=True)]
-    boxes = [p.record["boxes"].clone() for p in phrases]
-    for own, flip in zip(boxes, mirrored, strict=True):
-        if flip:
-            own[:, 0] = 1 - own[:, 0]
+def read_views(
+    glances: Glances,
+    boxes: Boxes,
+    views: Tensor,
+    said: Sequence[str],
+    texts: Texts,
+    *,
+    mirrored: Tensor,
+) -> Tensor:
+    """Return how well each box of descriptions [N] fits a text, [N, G].
+
+    mirrored  [N] bool, whether left and right change places
+    """
+    said = [swap_sides(t) if m else t for t, m in zip(said, mirrored.tolist(), strict=True)]
+    said = [clean_expression(text) for text in said]
     pad = nn.utils.rnn.pad_sequence
     tokens = texts.tokens(said)
     guides = pad(tokens, batch_first=True)
     valid = pad([torch.ones(len(t), dtype=torch.bool) for t in tokens], batch_first=True)
-    real = pad([torch.ones(len(b), dtype=torch.bool) for b in boxes], batch_first=True)
-    seen = pad([p.record["seen"].float() for p in phrases], batch_first=True)
-    color = pad([p.record["color"] for p in phrases], batch_first=True)
-    before = pad([p.record["before"][:, p.text].float() for p in phrases], batch_first=True)
-    overlaps = pad([p.overlaps for p in phrases], batch_first=True)
-    rows = torch.zeros(real.shape, dtype=torch.long)
-    glimpses = Glimpses(rows, real, pad(boxes, batch_first=True), seen, color)
-    return glances(glimpses, before, guides, valid), overlaps
+    looks = boxes.looks[views]
+    places, color = boxes.boxes[looks], boxes.color[looks]
+    across = torch.where(mirrored[:, None], 1 - places[..., 0], places[..., 0])
+    places = torch.cat([across[..., None], places[..., 1:]], dim=-1)
+    flipped = color.unflatten(-1, (PARTS, PARTS, -1)).flip(3).flatten(2)
+    color = torch.where(mirrored[:, None, None], flipped, color)
+    rows, real = torch.zeros_like(looks), boxes.real[views]
+    glimpses = Glimpses(rows, real, places, boxes.seen[looks].float(), color)
+    return glances(glimpses, boxes.before[views], guides, valid)
 
 
 def named_loss(glances: Glances, seen: Tensor, named: Tensor, names: Tensor) -> Tensor:
@@ -129,62 +216,61 @@ def named_loss(glances: Glances, seen: Tensor, named: Tensor, names: Tensor) -> 
 
 
 @torch.no_grad()
-def share_right(glances: Glances, phrases: Sequence[Phrase], texts: Texts) -> float:
-    """Return for which share of the phrases the best box is right."""
+def share_right(glances: Glances, boxes: Boxes, texts: Texts) -> float:
+    """Return for which share of the descriptions the best box is right, each by its first text."""
     glances.eval()
     hits = 0
-    for first in range(0, len(phrases), BATCH):
-        fits, overlaps = read_phrases(glances, phrases[first : first + BATCH], texts, mirror=False)
-        chosen = overlaps.gather(1, fits.argmax(dim=1, keepdim=True))
+    for views in torch.arange(len(boxes)).split(BATCH):
+        said = [boxes.texts[view][0] for view in views.tolist()]
+        plain = torch.zeros(len(views), dtype=torch.bool)
+        fits = read_views(glances, boxes, views, said, texts, mirrored=plain)
+        chosen = boxes.overlaps[views].gather(1, fits.argmax(dim=1, keepdim=True))
         hits += int((chosen > RIGHT).sum())
     glances.train()
-    return hits / max(len(phrases), 1)
+    return hits / len(boxes)
 
 
-def learn(model: GLEE, records: Sequence[Record], *, steps: int, texts: Texts) -> Glances:
-    """Return what has learned from stored boxes; prints now and then how well it chooses."""
+def learn(
+    model: GLEE, taught: Boxes, checked: Boxes | None, *, steps: int, texts: Texts
+) -> Glances:
+    """Return what has learned from boxes; prints now and then how well it chooses among others."""
     assert model.config.glances is not None
     assert isinstance(model.config.backbone, PairConfig)
     glances = Glances(model.config.glances, model.config.backbone.concepts, model.config.width)
     nn.init.constant_(glances.naming, START_NAMING)
-    described = [record for record in records if "texts" in record]
-    phrases = [
-        [Phrase(record, text) for record in some for text in range(len(record["texts"]))]
-        for some in (described[::CHECKED], [r for n, r in enumerate(described) if n % CHECKED])
-    ]
-    checked, taught = phrases[0], [phrase for phrase in phrases[1] if phrase.overlaps.max() > RIGHT]
-    named = [record for record in records if "names" in record]
-    if not taught or not named:
-        raise ValueError(
-            "the store must hold described pictures, some rightly found, and named ones"
-        )
-    words = names_of(records)
-    place = {word: number for number, word in enumerate(words)}
-    seen = torch.cat([record["seen"] for record in named])
-    labels = torch.tensor([place[name] for record in named for name in record["names"]])
-    names = torch.stack([own.mean(0) for own in texts.tokens(words)])
+    found, named = taught.found(), (taught.labels >= 0).nonzero().flatten()
+    if not len(found) or not len(named):
+        raise ValueError("the store must hold boxes that are right, some of objects with names")
+    names = torch.stack([own.mean(0) for own in texts.tokens(taught.names)])
     optimizer = torch.optim.AdamW(glances.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=WARMUP)
     for step in (bar := trange(steps, unit="step")):
-        some = [taught[int(n)] for n in torch.randint(len(taught), (BATCH,))]
-        rows = torch.randint(len(seen), (NAMED_BATCH,))
-        loss = described_loss(glances, some, texts)
-        loss = loss + NAMING * named_loss(glances, seen[rows], labels[rows], names)
+        views = found[torch.randint(len(found), (BATCH,))]
+        rows = named[torch.randint(len(named), (NAMED_BATCH,))]
+        loss = described_loss(glances, taught, views, texts)
+        loss = loss + NAMING * named_loss(glances, taught.seen[rows], taught.labels[rows], names)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(glances.parameters(), CLIP)
         optimizer.step()
         schedule.step()
         bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-        if (step + 1) % CHECK_EVERY == 0 or step == steps - 1:
+        if checked is not None and ((step + 1) % CHECK_EVERY == 0 or step == steps - 1):
             right = share_right(glances, checked, texts)
-            bar.write(f"step {step + 1}: right for {right:.3f} of {len(checked)} kept phrases")
+            bar.write(f"step {step + 1}: right for {right:.3f} of {len(checked)} kept descriptions")
     return glances.eval()
 
 
-def names_of(records: Sequence[Record]) -> list[str]:
-    """Return the names of the stored objects and of photos, sorted."""
-    return sorted({*COCO_NAMES, *(name for record in records for name in record.get("names", ()))})
+def learned_names(records: Iterable[Record]) -> list[str]:
+    """Return the names that are seen in enough pictures to count as learned, rising."""
+    seen = Counter[str]()
+    for record in records:
+        seen.update(set(shown_names(record)))
+    return sorted(name for name, count in seen.items() if name and count >= LEAST_PICTURES)
+
+
+def _any(texts: Sequence[str]) -> str:
+    return texts[int(torch.randint(len(texts), ()))]
 
 
 def embed_definitions(lines: Sequence[str], texts: Texts) -> Tensor:
@@ -215,14 +301,19 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     model = load_model(options.model)
-    records = list(read_store(options.store))
+    records = list(tqdm(read_store(options.store), unit="picture"))
+    kept = records[::CHECKED]
+    del records[::CHECKED]
     lines = options.classes.read_text(encoding="utf-8").splitlines()
-    words = names_of(records)
-    config = replace(model.config, glances=GlanceConfig(num_names=len(words)))
+    words = learned_names(records)
+    size = GlanceConfig(num_names=len(words))
+    config = replace(model.config, glances=size)
     model.drop_glances()
     taught, texts = build_glee(config), Texts(model)
     taught.load_state_dict(taught.state_dict() | model.state_dict())
-    glances = learn(taught, records, steps=options.steps, texts=texts)
+    checked, others = (join_records(some, size.count) for some in (kept, records))
+    del records
+    glances = learn(taught, others, checked, steps=options.steps, texts=texts)
     glances.learned.copy_(texts.hidden(words))
     glances.defined.copy_(embed_definitions(lines, texts))
     taught.glances = glances

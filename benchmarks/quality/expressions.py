@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from glee import Predictor, Prompts
 from glee.data.corpus.expressions import ExpressionSamples
 from glee.data.schema import Frame
 from glee.evaluation.referring import paired_scores
 from glee.images import load_image
+from glee.ops.boxes import pairwise_iou
 from quality.scenes import SEED
 
 
@@ -39,15 +41,25 @@ def expression_scenes(root: Path, count: int) -> list[Saying]:
 
 
 def expression_values(predictor: Predictor, sayings: Sequence[Saying]) -> dict[str, float]:
-    """Return how often the mask found for an expression overlaps the one meant, and by how much."""
-    shared, joined = np.zeros(len(sayings)), np.zeros(len(sayings))
+    """Return how often what is found for an expression overlaps what is meant, and by how much.
+
+    P is that of boxes as for RefCOCO (MDETR, arXiv:2104.12763), and with its name of masks.
+    """
+    boxes, masks = np.zeros(len(sayings)), np.zeros((2, len(sayings)))
     for row, saying in enumerate(sayings):
         prompts = Prompts(expression=saying.text)
         found = predictor.predict(load_image(saying.frame.image), prompts)
-        masks = saying.frame.decode_masks()
-        assert masks is not None
+        meant = saying.frame.decode_masks()
+        assert meant is not None
         assert found.masks is not None
-        meant, guess = masks[0].numpy(), found.masks[0].cpu().numpy()
-        shared[row], joined[row] = (meant & guess).sum(), (meant | guess).sum()
-    scores = paired_scores(shared, joined)
-    return {"scenes": float(len(sayings)), **{k: scores[k] for k in ("P@0.5", "mIoU")}}
+        overlap = pairwise_iou(found.boxes[:1].cpu(), torch.from_numpy(saying.frame.boxes[:1]))
+        boxes[row] = overlap.item()
+        true, guess = meant[0].numpy(), found.masks[0].cpu().numpy()
+        masks[:, row] = (true & guess).sum(), (true | guess).sum()
+    of_masks = paired_scores(*masks)
+    return {
+        "scenes": float(len(sayings)),
+        "P@0.5": paired_scores(boxes, np.ones(len(boxes)))["P@0.5"],
+        "mask P@0.5": of_masks["P@0.5"],
+        "mIoU": of_masks["mIoU"],
+    }

@@ -16,11 +16,11 @@ from glee.evaluation.coco_json import (
     Kind,
     read_annotations,
     read_catalog,
-    read_mask,
     read_predictions,
 )
 from glee.evaluation.detection import coco_scores
 from glee.evaluation.interactive import next_click
+from glee.evaluation.mask_json import read_mask
 from glee.evaluation.region_contour import region_similarity
 from glee.inference.predictor import EncodedImage
 from glee.ops.masks import Rle, decode_rle

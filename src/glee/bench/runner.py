@@ -78,8 +78,8 @@ def run_checks(bench: Bench, axes: list[Axis]) -> Iterator[Check]:
     yield check_same("steps one by one, and predict", _of(whole), _of(found), predictor.dtype)
     if "batch" in axes:
         pixels = stages.preprocess(picture, copies=max(plan.batches))
-        outputs = stages.detect(stages.encode(pixels), vocabulary, masks=False)
-        last = stages.select(outputs, pixels.geometry, row=max(plan.batches) - 1)
+        outputs = stages.detect(stages.encode(pixels), vocabulary, masks=True)
+        last = stages.place(outputs, pixels.geometry, row=max(plan.batches) - 1)
         yield check_same(
             f"one image, and the last of {max(plan.batches)} together",
             _of(whole),

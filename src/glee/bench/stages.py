@@ -85,27 +85,29 @@ class Stages:
             with self._autocast():
                 maps = model.pixel_decoder.mask_features(finest, features.lateral)
             maps = maps.to(model.text_projection.weight.dtype)
-            made = replace(outputs, mask_features=maps)
-            return find_objects(made, 0, geometry, self._selection(masks=True))
+        return self.place(replace(outputs, mask_features=maps), geometry)
 
     def select(self, outputs: GleeOutputs, geometry: ImageGeometry, row: int = 0) -> Found:
         """Choose the best objects of one row and place their boxes, without masks."""
         with torch.no_grad():
             return find_objects(outputs, row, geometry, self._selection(masks=False))
 
+    def place(self, outputs: GleeOutputs, geometry: ImageGeometry, row: int = 0) -> Found:
+        """Choose the best objects of one row and place their boxes and masks."""
+        with torch.no_grad():
+            return find_objects(outputs, row, geometry, self._selection(masks=True))
+
     def whole(self, picture: NDArray[np.uint8], vocabulary: Vocabulary) -> Found:
         """Take all steps, from a picture to masks, by names that are encoded already."""
         pixels = self.preprocess(picture)
         outputs = self.detect(self.encode(pixels), vocabulary, masks=True)
-        with torch.no_grad():
-            return find_objects(outputs, 0, pixels.geometry, self._selection(masks=True))
+        return self.place(outputs, pixels.geometry)
 
     def find_all(self, picture: NDArray[np.uint8], vocabulary: Vocabulary) -> Instances:
         """Take all steps, and return what a tracker links: masks and appearance of every object."""
         pixels = self.preprocess(picture)
         outputs = self.detect(self.encode(pixels), vocabulary, masks=True)
-        with torch.no_grad():
-            found = find_objects(outputs, 0, pixels.geometry, self._selection(masks=True))
+        found = self.place(outputs, pixels.geometry)
         return Instances(
             boxes=found.boxes,
             scores=found.scores,

@@ -107,13 +107,13 @@ class GlanceConfig:
     such; of others a dictionary tells.
     """
 
-    num_names: int = 698
+    num_names: int = 651
 
     count: int = 12
     side: int = 160
-    num_layers: int = 2
-    num_heads: int = 4
-    mlp_width: int = 256
+    num_layers: int = 4
+    num_heads: int = 8
+    mlp_width: int = 512
 
     def __post_init__(self) -> None:
         require_multiple("glances.side", self.side, "the image encoder's stride", 32)

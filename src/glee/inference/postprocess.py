@@ -9,10 +9,13 @@ from torch import Tensor
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import GleeOutputs, ObjectOutputs
 from glee.model.mask_maps import some_masks
-from glee.ops.boxes import suppress_nested
-from glee.ops.masks import grade_masks, render_masks
+from glee.ops.boxes import clip_boxes, suppress_nested
+from glee.ops.masks import grade_masks, mask_to_boxes, render_masks
 
 Scoring = Literal["object", "pair", "confidence"]
+
+MASK_SHARE = 0.5
+"""What the box of a mask that follows colours counts beside the box found; see docs/nano.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,8 @@ class Selection:
     masks        whether masks are wanted
     clip         whether boxes are cut at the image's borders
     nested       with scoring "object": of two objects of one name the worse is left out if more
-                 than this share of the smaller box lies in the other; None keeps both
+                 than this share of the smaller box lies in the other, as the network found them;
+                 None keeps both
     """
 
     scoring: Scoring = "object"
@@ -83,7 +87,8 @@ def find_objects(
 ) -> Found:
     """Choose and place the objects of one row of a batch.
 
-    Only the masks of queries that are chosen are computed.
+    Only the masks of queries that are chosen are computed. Where they follow the colours of their
+    image, the boxes follow them, unless such a box was given.
     """
     final = outputs.final
     query, labels, scores = _choose(final, row, selection)
@@ -92,6 +97,9 @@ def find_objects(
     if selection.scoring == "object" and selection.nested is not None:
         kept = suppress_nested(boxes, scores, labels, selection.nested)
         query, labels, scores, boxes = query[kept], labels[kept], scores[kept], boxes[kept]
+    guide = outputs.guide
+    given = guide is not None and guide.given is not None and bool(guide.given[row])
+    follow = guide is not None and not given
     if selection.scoring != "pair":
         masks = None
         if selection.masks:
@@ -102,6 +110,7 @@ def find_objects(
                 resized=geometry.content,
                 original=geometry.original,
             )
+            boxes = follow_masks(boxes, mask_to_boxes(masks), geometry) if follow else boxes
         return Found(query, labels, scores, boxes, embeddings[query], masks)
     # A query may stand in several pairs; its mask is rendered once.
     distinct, place = query.unique(return_inverse=True)
@@ -109,6 +118,7 @@ def find_objects(
     masks, quality = grade_masks(
         logits, padded=geometry.padded, resized=geometry.content, original=geometry.original
     )
+    boxes = follow_masks(boxes, mask_to_boxes(masks)[place], geometry) if follow else boxes
     scores = scores * quality[place]
     order = scores.argsort(descending=True, stable=True)
     order = order[_above(scores[order], selection.threshold)]
@@ -120,6 +130,20 @@ def find_objects(
         embeddings[query[order]],
         masks[place[order]] if selection.masks else None,
     )
+
+
+def follow_masks(boxes: Tensor, mask_boxes: Tensor, geometry: ImageGeometry) -> Tensor:
+    """Return boxes moved half of the way to their masks, which say better where objects end.
+
+    boxes       [N, 4]  xyxy in pixels of the original image
+    mask_boxes  [N, 4]  the tightest boxes around the masks, zeros for those that are empty
+
+    Boxes of empty masks stay, and so do sides that lie beyond the border of the image.
+    """
+    inside = clip_boxes(boxes, geometry.original)
+    there = mask_boxes[:, 2:].amax(dim=1, keepdim=True) > 0
+    moved = boxes + MASK_SHARE * (mask_boxes - boxes)
+    return torch.where((inside == boxes) & there, moved, boxes)
 
 
 def _choose(

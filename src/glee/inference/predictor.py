@@ -144,7 +144,8 @@ class Predictor:
                      with scoring="pair"), and none for expressions and marks
         max_objects  at most so many, per expression or mark if there are such. If not given: 100
                      for names, and for expressions with a threshold; else 1
-        masks        whether masks are wanted
+        masks        whether masks are wanted; without them nano's boxes, which else follow them,
+                     are less exact
         scoring      "object": each object once, with its best name, by that name's probability.
                      "pair": as in the paper's evaluations, by probability times mask quality, an
                      object may appear with several names. "confidence": marked objects by the

@@ -32,8 +32,11 @@ SHARPER = 2
 DROPPED_SEEN, DROPPED = 0.4, 0.2
 """Share of the values that training leaves out: of what was seen, and behind that."""
 
-SQUARES_AT_ONCE = 24
-"""That the eye looks at, so that many descriptions of an image do not take more memory."""
+SQUARES_AT_ONCE = 6
+"""That the eye looks at: more need more memory, and took a CPU more time each, see docs/nano.md."""
+
+PARTS = 4
+"""Into which the sides of a box are divided, whose colours are told apart."""
 
 NOWHERE = -1e4
 """Logit of a place that holds no box."""
@@ -71,7 +74,7 @@ class Glimpses:
     real   [B, G]     bool, False where there were not that many different boxes
     boxes  [B, G, 4]  cxcywh in 0..1
     seen   [B, G, E]  what the image encoder sees in them
-    color  [B, G, 3]  their mean pixels, normalised
+    color  [B, G, P]  the mean pixels of their parts, row by row, normalised; P = 3 * PARTS ** 2
     """
 
     rows: Tensor
@@ -187,7 +190,8 @@ class Glances(nn.Module):
             nn.Dropout(DROPPED),
             nn.Linear(2 * width, width),
         )
-        self.place, self.color = nn.Linear(4 * width, width), nn.Linear(3, width)
+        self.place = nn.Linear(4 * width, width)
+        self.color = nn.Linear(3 * PARTS**2, width)
         self.before = nn.Linear(1, width)
         self.names = nn.Linear(width, width)
         self.token_norm = nn.LayerNorm(width)
@@ -203,12 +207,16 @@ class Glances(nn.Module):
         scores = found.logits.amax(dim=-1)
         rows, real = choose_boxes(found.boxes_cxcywh, scores, self.config.count)
         boxes = found.boxes_cxcywh.gather(1, rows[..., None].expand(-1, -1, 4))
-        squares, inner = enlarge(pixels, boxes, self.config.side)
-        with torch.no_grad():  # the image encoder learns from whole images only
-            parts = zip(squares.split(SQUARES_AT_ONCE), inner.split(SQUARES_AT_ONCE), strict=True)
-            seen = torch.cat([eye.look(*part) for part in parts])
-        middle = _means(squares, inner)
-        return Glimpses(rows, real, boxes, *(x.view(*rows.shape, -1) for x in (seen, middle)))
+        return Glimpses(rows, real, boxes, *self.see(eye, pixels, boxes))
+
+    @torch.no_grad()  # nothing learns from this: the image encoder does from whole images only
+    def see(self, eye: Eye, pixels: Tensor, boxes_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is seen in boxes [B, G, 4], [B, G, E], and their colours [B, G, P]."""
+        squares, inner = enlarge(pixels, boxes_cxcywh, self.config.side)
+        parts = zip(squares.split(SQUARES_AT_ONCE), inner.split(SQUARES_AT_ONCE), strict=True)
+        seen = torch.cat([eye.look(*part) for part in parts])
+        shape = boxes_cxcywh.shape[:2]
+        return seen.view(*shape, -1), _colors(squares, inner).view(*shape, -1)
 
     def forward(self, glimpses: Glimpses, before: Tensor, tokens: Tensor, valid: Tensor) -> Tensor:
         """Return how well each box fits the description of its image, a logit [B, G].
@@ -302,8 +310,14 @@ def _nearness(guesses: Tensor, classes: Tensor, meanings: Tensor) -> Tensor:
     return familiar[:, None] * (near - EXPECTED)
 
 
-def _means(pixels: Tensor, boxes_cxcywh: Tensor) -> Tensor:
-    return average_in_boxes(pixels, boxes_cxcywh[:, None])[:, 0]
+def _colors(squares: Tensor, inner_cxcywh: Tensor) -> Tensor:
+    """Return the mean pixels [N, 3 * PARTS ** 2] of the parts of the boxes [N, 4] in squares."""
+    steps = (torch.arange(PARTS, device=squares.device, dtype=squares.dtype) + 0.5) / PARTS - 0.5
+    down, across = torch.meshgrid(steps, steps, indexing="ij")
+    places = torch.stack([across, down], dim=-1).view(-1, 2)
+    centre, side = inner_cxcywh[:, None, :2], inner_cxcywh[:, None, 2:]
+    parts = torch.cat([centre + side * places, (side / PARTS).expand(-1, len(places), -1)], dim=-1)
+    return average_in_boxes(squares, parts).flatten(1)
 
 
 def _cosines(first: Tensor, second: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Masks follow the colours of their image, and marked objects are found again by theirs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -40,6 +41,9 @@ are no specks; and in pixels at least."""
 SIMILAR = 3.0
 """Taken from the logits of a query for each unit by which its mean colour differs."""
 
+OBJECTS_AT_ONCE = 8
+"""Whose colours are counted together: each is little work, and many large ones much memory."""
+
 STRIDE, MIDDLE = 4, 0.5
 """Pixels averaged before boxes are, and the share of a box's sides that its middle has."""
 
@@ -50,7 +54,8 @@ def follow_colours(outputs: GleeOutputs, row: int, query: Tensor, logits: Tensor
     Each mask and what is around it are counted by their colours, and what is likelier in the mask
     joins it, as in GrabCut (Rother et al., SIGGRAPH 2004) with histograms for its mixtures and
     without its cuts. The colours known of a marked object count in the same way. Masks end at the
-    box where that was marked. Without `outputs.guide` they stay as they are.
+    box where that was marked. Without `outputs.guide` they stay as they are; else they are changed
+    in place, since they are large.
     """
     guide = outputs.guide
     if guide is None or not logits.numel():
@@ -62,14 +67,13 @@ def follow_colours(outputs: GleeOutputs, row: int, query: Tensor, logits: Tensor
     bins = colour_bins(guide.pixels[row], (logits.shape[1], logits.shape[2]))
     boxes = cxcywh_to_xyxy(outputs.final.boxes_cxcywh[row, query].float()).tolist()
     ends = guide.given is not None and bool(guide.given[row])
-    followed = logits.clone()
-    for mask, box in zip(followed, boxes, strict=True):
-        rows, columns = _window(box, bins.shape, AROUND)
-        part = mask[rows, columns]
-        part.copy_(_follow(part, bins[rows, columns], None if ends else known, _reach(box, bins)))
-        if ends:
+    for first in range(0, len(boxes), OBJECTS_AT_ONCE):
+        some = slice(first, first + OBJECTS_AT_ONCE)
+        _follow(logits[some], boxes[some], bins, None if ends else known)
+    if ends:
+        for mask, box in zip(logits, boxes, strict=True):
             _cut(mask, box)
-    return followed
+    return logits
 
 
 def learn_colours(pixels: Tensor, regions: Regions) -> MarkColours:
@@ -86,7 +90,7 @@ def learn_colours(pixels: Tensor, regions: Regions) -> MarkColours:
     for image, mark, place in zip(small, marks, places, strict=True):
         bins = colour_bins(image, (image.shape[1], image.shape[2]))
         rows, columns = _window(place.tolist(), bins.shape, FAR_AROUND)
-        likely.append(_likely(bins[rows, columns], mark[rows, columns]))
+        likely.append(_likely([bins[rows, columns]], [mark[rows, columns]])[0])
     means = mean_colours(pixels, xyxy_to_cxcywh(places)[:, None])[:, 0]
     return MarkColours(torch.stack(likely), means, ~regions.brightened)
 
@@ -129,41 +133,56 @@ def colour_bins(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     return ((red * BINS + green) * BINS + blue).long()
 
 
-def _follow(logits: Tensor, bins: Tensor, known: Tensor | None, reach: int) -> Tensor:
-    """Return mask logits [h, w] as colours say, of which it is known how likely they are.
+def _follow(
+    logits: Tensor, boxes: Sequence[list[float]], bins: Tensor, known: Tensor | None
+) -> None:
+    """Change mask logits [N, h, w] of objects in boxes, xyxy in 0..1, as colours say.
 
-    reach  of the squares that are averaged, in pixels from their middles
+    known  how likely they are known to be, [BINS ** 3]; None if nothing is
     """
+    windows = [_window(box, bins.shape, AROUND) for box in boxes]
+    reaches = [_reach(box, bins) for box in boxes]
+    seen = [bins[window] for window in windows]
+    parts = [mask[window] for mask, window in zip(logits, windows, strict=True)]
     own = OWN
     if known is not None:
-        logits, own = logits + KNOWN * _smooth(known.to(logits)[bins], reach), OWN_BESIDE_KNOWN
-    return logits + own * _smooth(_likely(bins, logits.sigmoid())[bins], reach)
+        known, own = known.to(logits), OWN_BESIDE_KNOWN
+        for part, colour, reach in zip(parts, seen, reaches, strict=True):
+            part.add_(_smooth(known[colour], reach), alpha=KNOWN)
+    likely = own * _likely(seen, [part.sigmoid() for part in parts])
+    for part, colour, reach, says in zip(parts, seen, reaches, likely, strict=True):
+        part.add_(_smooth(says[colour], reach))
 
 
-def _likely(bins: Tensor, inside: Tensor) -> Tensor:
-    """Return how much likelier each colour is inside than outside, as logarithms [BINS ** 3].
+def _likely(bins: Sequence[Tensor], inside: Sequence[Tensor]) -> Tensor:
+    """Return how much likelier each colour is inside than outside, as logarithms [N, BINS ** 3].
 
     Where there is no inside or no outside, colours say nothing.
 
-    bins    [h, w]
-    inside  [h, w]  0..1
+    bins    of each of N objects, [h, w]
+    inside  0..1, of the same sizes
     """
-    inside = inside.flatten()
-    counts = inside.new_zeros(2, BINS**3)
-    counts.index_add_(1, bins.flatten(), torch.stack([inside, 1 - inside]))
+    parts, colours = len(bins), BINS**3
+    share = torch.cat([own.flatten() for own in inside])
+    place = torch.cat([own.flatten() + n * colours for n, own in enumerate(bins)])
+    counts = share.new_zeros(2, parts * colours)
+    for count, part in zip(counts, (share, 1 - share), strict=True):
+        count.index_add_(0, place, part)
+    counts = counts.view(-1, colours)
     counts = torch.lerp(counts, _near(counts), ALIKE)
     total = counts.sum(dim=1, keepdim=True)
-    shares = (counts + DOUBT * total / BINS**3) / ((1 + DOUBT) * total).clamp(min=1e-6)
-    likelier = (shares[0].clamp(min=1e-12) / shares[1].clamp(min=1e-12)).log().clamp(-MOST, MOST)
-    return likelier * (total > 0).all()
+    shares = (counts + DOUBT * total / colours) / ((1 + DOUBT) * total).clamp(min=1e-6)
+    within, without = shares.clamp_(min=1e-12).log_().chunk(2)
+    there = (total > 0).view(2, parts, 1).all(dim=0)
+    return (within - without).clamp_(-MOST, MOST) * there
 
 
 def _near(counts: Tensor) -> Tensor:
     """Return the means of counts [N, BINS ** 3] over each bin and those that touch it."""
     near = counts.new_ones(BINS, BINS).triu(-1).tril(1)
     near /= near.sum(dim=1, keepdim=True)
-    blue = counts.view(-1, BINS, BINS, BINS) @ near.T
-    green = near @ blue
+    blue = counts.view(-1, BINS) @ near.T
+    green = near @ blue.view(-1, BINS, BINS)
     return (near @ green.view(-1, BINS, BINS**2)).flatten(1)
 
 

@@ -21,10 +21,13 @@ def make_masks(kernels: Tensor, bias: Tensor, mask_features: Tensor) -> Tensor:
     kernels        [B, N, C]  or C + ELLIPSE
     bias           [B, N]
     mask_features  [B, C, h, w]
+
+    All in one floating-point type and outside of autocast, since large terms cancel.
     """
     count, height, width = mask_features.shape[1:]
-    product = kernels[..., :count] @ mask_features.flatten(2)
-    logits = (product + bias[..., None]).unflatten(2, (height, width))
+    # Adding the bias by itself would need memory for all logits once more.
+    logits = torch.baddbmm(bias[..., None], kernels[..., :count], mask_features.flatten(2))
+    logits = logits.unflatten(2, (height, width))
     if kernels.shape[-1] == count:
         return logits
     height, width = FINER * height, FINER * width

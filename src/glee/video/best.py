@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from glee.inference.postprocess import follow_masks
+from glee.inference.predictor import Predictor
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import GleeOutputs
 from glee.model.mask_maps import some_masks
 from glee.ops.exclusive import render_exclusive
-from glee.ops.masks import render_masks
+from glee.ops.masks import mask_to_boxes, render_masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,15 @@ def best_objects(
         embeddings=final.embeddings[rows, query],
         logits=torch.cat(masks),
     )
+
+
+def exact_boxes(
+    predictor: Predictor, boxes: Tensor, masks: Tensor | None, geometry: ImageGeometry
+) -> Tensor:
+    """Return boxes [R, 4] that follow masks [R, H, W] where those of `Predictor.predict` do."""
+    if masks is None or not predictor.model.config.object_decoder.box_masks:
+        return boxes
+    return follow_masks(boxes, mask_to_boxes(masks), geometry)
 
 
 def join_best(parts: Iterable[BestObjects]) -> BestObjects:

@@ -9,7 +9,7 @@ from glee.inference.predictor import Predictor
 from glee.prompts import Prompts
 from glee.results import Instances
 from glee.tracking.snapshot import Snapshot
-from glee.video.best import best_objects, join_best
+from glee.video.best import best_objects, exact_boxes, join_best
 from glee.video.follower import Frame, FrameSize
 
 
@@ -87,13 +87,14 @@ class ExpressionFollower:
         if self.threshold is not None:
             places = places[best.scores > self.threshold]
         best = best.take(places)
+        masks = best.render(encoded.geometry) if self.masks else None
         return Instances(
-            boxes=best.boxes,
+            boxes=exact_boxes(self.predictor, best.boxes, masks, encoded.geometry),
             scores=best.scores,
             labels=places,
             names=self._texts,
             image_size=encoded.geometry.original,
-            masks=best.render(encoded.geometry) if self.masks else None,
+            masks=masks,
             embeddings=best.embeddings,
             prompt_ids=places,
             track_ids=torch.tensor(self._ids, device=places.device)[places],
