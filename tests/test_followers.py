@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 from glee import Instances, Predictor, Prompts
 from glee.config import tiny
 from glee.data.shapes import Shape, draw_clip
+from glee.inference import predictor as predictor_module
 from glee.model.build import build_glee
 from glee.model.glee import GLEE
 from glee.ops.boxes import clip_boxes, pairwise_iou
@@ -22,6 +24,7 @@ from glee.ops.masks import mask_to_boxes, render_masks
 from glee.tracking.config import TrackerConfig
 from glee.tracking.reference import ChosenTracks, ReferenceConfig
 from glee.tracking.snapshot import Snapshot
+from glee.video import names
 from glee.video.both_ways import follow_both_ways
 from glee.video.expressions import ExpressionFollower
 from glee.video.follower import Follower
@@ -474,3 +477,22 @@ def test_where_places_count_an_object_is_looked_for_where_it_was(frames: list[Pi
     wrong = Snapshot({**state.values, "last": {"1": [0, 0, 1]}}, state.tensors)
     with pytest.raises(ValueError, match="'last' must hold boxes"):
         follower.restore(wrong)
+
+
+def test_names_keep_more_objects_inside_each_other_in_videos_than_in_pictures(
+    frames: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, asked = near_network(), list[object]()
+    predict = predictor.predict
+
+    def note(*args: Any, **options: Any) -> Instances:
+        asked.append(options["nested"])
+        return predict(*args, **options)
+
+    monkeypatch.setattr(predictor, "predict", note)
+    config = TrackerConfig(birth_score=0, keep_score=0)
+
+    NameFollower(predictor, ["cat"], config=config).step(frames[0])
+
+    assert asked == [names.NESTED]
+    assert names.NESTED > predictor_module.NESTED

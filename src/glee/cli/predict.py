@@ -56,7 +56,7 @@ def build_parser(name: str, summary: str) -> argparse.ArgumentParser:
         type=float,
         metavar="SHARE",
         help="of two objects of one name leave out the worse if more than this share of the "
-        "smaller box lies in the other; 1 keeps all (for --text with nano 0.8)",
+        "smaller box lies in the other; 1 keeps all (for --text with nano 0.5)",
     )
     parser.add_argument(
         "--no-second-look",

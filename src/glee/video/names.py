@@ -10,6 +10,10 @@ from glee.tracking.snapshot import Snapshot
 from glee.tracking.tracker import Tracker
 from glee.video.follower import Frame
 
+# The default of `predict` would leave out objects behind others, with whose tracks they may be
+# mixed up.
+NESTED = 0.8
+
 
 class NameFollower:
     """Follows all objects of a list of names.
@@ -51,6 +55,7 @@ class NameFollower:
             threshold=self._tracker.config.keep_score,
             max_objects=self.max_objects,
             masks=self.masks,
+            nested=NESTED if self.predictor.model.config.object_decoder.cell_reach else None,
             second_look=False,
         )
         return self._tracker.step(found, consume=True)
