@@ -162,15 +162,29 @@ def test_all_steps_together_equal_predict(predictor: Predictor) -> None:
     assert torch.equal(whole.masks, found.masks)
 
 
-def with_ellipses(predictor: Predictor, ellipses: bool) -> Predictor:
+def test_another_number_of_objects_is_told_and_stored_as_json(predictor: Predictor) -> None:
+    some = Objects(torch.ones(2), torch.zeros(2, 4)), Objects(torch.ones(3), torch.zeros(3, 4))
+    report = BenchReport({"model": "any"}, (), (check_same("two ways", *some, torch.float32),))
+
+    assert not report.passed
+    assert "two ways: DIFFERENT (2 and 3 objects)" in report.to_markdown()
+    assert json.loads(json.dumps(report.to_json(), allow_nan=False))["checks"] == [
+        {"name": "two ways", "counts": [2, 3], "scores": None, "boxes": None, "passed": False}
+    ]
+
+
+def with_ellipses(predictor: Predictor, ellipses: bool, reach: bool = False) -> Predictor:
     config = predictor.model.config
-    decoder = replace(config.object_decoder, box_masks=ellipses)
+    decoder = replace(config.object_decoder, box_masks=ellipses, cell_reach=reach)
     return Predictor(build_glee(replace(config, object_decoder=decoder)).eval())
 
 
-def test_checks_pass_where_boxes_follow_masks(predictor: Predictor) -> None:
+@pytest.mark.parametrize("reach", [False, True])
+def test_checks_pass_where_boxes_follow_masks_and_lie_inside_each_other(
+    reach: bool, predictor: Predictor
+) -> None:
     plan = small_plan()
-    bench = Bench(Stages(with_ellipses(predictor, True), plan.objects), plan)
+    bench = Bench(Stages(with_ellipses(predictor, True, reach), plan.objects), plan)
 
     checks = list(run_checks(bench, list(AXES)))
 

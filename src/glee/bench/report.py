@@ -93,7 +93,13 @@ class BenchReport:
             "facts": dict(self.facts),
             "measurements": [one.to_json() for one in self.measurements],
             "checks": [
-                {"name": c.name, "scores": c.scores, "boxes": c.boxes, "passed": c.passed}
+                {
+                    "name": c.name,
+                    "counts": list(c.counts),
+                    "scores": c.scores,
+                    "boxes": c.boxes,
+                    "passed": c.passed,
+                }
                 for c in self.checks
             ],
             "notes": list(self.notes),
@@ -160,6 +166,8 @@ def _megabytes(one: Measurement) -> int:
 
 
 def _sentence(check: Check) -> str:
+    if check.scores is None or check.boxes is None:
+        return f"- {check.name}: DIFFERENT ({check.counts[0]} and {check.counts[1]} objects)"
     verdict = "equal" if check.passed else "DIFFERENT"
     return (
         f"- {check.name}: {verdict} (scores within {check.scores:.1e}, boxes within "
