@@ -3,7 +3,8 @@
     python benchmarks/second_look.py [--model nano] [--photo FILE] [--threads 2]
 
 Each figure is the least and the median of ten predictions of one photo, which is encoded anew each
-time; in seconds of the clock. Without --photo it is a drawn image, whose boxes are as many.
+time; in seconds of the clock. The last line is that of looking at twelve squares alone, so many of
+them at once. Without --photo it is a drawn image, whose boxes are as many.
 """
 
 import argparse
@@ -17,8 +18,10 @@ import glee
 from glee import Predictor, Prompts
 from glee.data.drawn import drawn_images
 from glee.images import ImageSource, load_image
+from glee.model.backbones.pair import Pair
 
 RUNS, WARM_UP = 10, 2
+SQUARES, SIDE = 12, 160
 
 PROMPTS = {
     "2 names": Prompts(categories=["person", "bicycle"]),
@@ -38,6 +41,20 @@ def time_each(
     for _ in range(WARM_UP + RUNS):
         start = time.perf_counter()
         predictor.predict(image, prompts, second_look=look)
+        taken.append(time.perf_counter() - start)
+    return taken[WARM_UP:]
+
+
+@torch.no_grad()
+def time_squares(predictor: Predictor, at_once: int) -> list[float]:
+    """Return the seconds of each look at twelve squares, so many of them at once."""
+    backbone, taken = predictor.model.backbone, []
+    assert isinstance(backbone, Pair)
+    squares, boxes = torch.randn(SQUARES, 3, SIDE, SIDE), torch.full((SQUARES, 4), 0.5)
+    for _ in range(WARM_UP + RUNS):
+        start = time.perf_counter()
+        for part in zip(squares.split(at_once), boxes.split(at_once), strict=True):
+            backbone.look(*part)
         taken.append(time.perf_counter() - start)
     return taken[WARM_UP:]
 
@@ -62,6 +79,8 @@ def main() -> None:
         once, twice = (time_each(predictor, image, prompts, look=look) for look in (False, True))
         cells = [f"{min(some):.3f} {statistics.median(some):.3f}" for some in (once, twice)]
         print(f"{name:14} without {cells[0]}  with {cells[1]} s (least, median)")
+    cells = [f"{n}: {statistics.median(time_squares(predictor, n)):.3f}" for n in (1, 3, 6, 12)]
+    print(f"{SQUARES} squares, at once {', '.join(cells)} s (median)")
 
 
 if __name__ == "__main__":

@@ -107,11 +107,16 @@ def test_predictions_have_embeddings_and_names_have_tracks(
     assert follower.step(frames[1]).names == ("dog", "cat")
 
 
-def with_ellipses() -> Predictor:
-    """A network whose masks follow the colours of their image, and whose boxes follow these."""
+def with_ellipses(*, places: bool = False) -> Predictor:
+    """A network whose masks follow the colours of their image, and whose boxes follow these.
+
+    places  whether boxes that are given stay
+    """
     torch.manual_seed(0)
-    decoder = replace(tiny().object_decoder, box_masks=True)
-    model = build_glee(replace(tiny(), object_decoder=decoder)).eval()
+    reach = {"cell_reach": True, "relative_boxes": True, "mark_places": True} if places else {}
+    decoder = replace(tiny().object_decoder, box_masks=True, **reach)
+    config = replace(tiny(), object_decoder=decoder, coarse_context=places)
+    model = build_glee(config).eval()
     torch.nn.init.normal_(model.heads.mask_features.weight, std=0.3)
     return Predictor(model)
 
@@ -446,11 +451,11 @@ def candidates(predictor: Predictor, frames: list[Picture], last: Tensor) -> lis
 
 def test_boxes_of_marked_objects_follow_their_masks(frames: list[Picture]) -> None:
     """Where the network looks next stays where it found them."""
-    predictor = with_ellipses()
+    predictor = with_ellipses(places=True)
     plain, follower = (MarkFollower(predictor, masks=masks) for masks in (False, True))
-    for one in (plain, follower):
-        one.mark(frames[0], MARKED)
+    marked = [one.mark(frames[0], MARKED).boxes for one in (plain, follower)]
 
+    torch.testing.assert_close(*marked)  # those that were given stay
     boxes, found = plain.step(frames[1]).boxes, follower.step(frames[1])
 
     assert found.masks is not None

@@ -33,7 +33,7 @@ DROPPED_SEEN, DROPPED = 0.4, 0.2
 """Share of the values that training leaves out: of what was seen, and behind that."""
 
 SQUARES_AT_ONCE = 6
-"""That the eye looks at: more need more memory, and took a CPU more time each, see docs/nano.md."""
+"""That the eye looks at: more need more memory, and are no faster on a CPU, see docs/nano.md."""
 
 PARTS = 4
 """Into which the sides of a box are divided, whose colours are told apart."""

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glee.inference.postprocess import follow_masks
-from glee.inference.predictor import Predictor
 from glee.inference.preprocess import ImageGeometry
 from glee.model.interfaces import GleeOutputs
 from glee.model.mask_maps import some_masks
@@ -25,6 +24,7 @@ class BestObjects:
     boxes       [R, 4]     xyxy in pixels of the frame
     embeddings  [R, C]
     logits      [R, h, w]  of its mask, covering the network's input; h and w are 0 without masks
+    follow      [R] bool   whether its box follows its mask: not one that was given on this frame
     """
 
     scores: Tensor
@@ -32,10 +32,18 @@ class BestObjects:
     boxes: Tensor
     embeddings: Tensor
     logits: Tensor
+    follow: Tensor
 
     def take(self, rows: Tensor) -> "BestObjects":
         """Return the objects of some rows, indices or bool."""
         return BestObjects(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def exact_boxes(self, masks: Tensor | None, geometry: ImageGeometry) -> Tensor:
+        """Return the boxes [R, 4], which follow masks [R, H, W] as `find_objects` has it."""
+        if masks is None:
+            return self.boxes
+        followed = follow_masks(self.boxes, mask_to_boxes(masks), geometry)
+        return torch.where(self.follow[:, None], followed, self.boxes)
 
     def render(self, geometry: ImageGeometry) -> Tensor:
         """Return the masks [R, H, W] bool."""
@@ -78,22 +86,18 @@ def best_objects(
         rank = logits.sigmoid() + consistency * alike
     rows, query = torch.arange(len(rank), device=rank.device), rank.argmax(dim=1)
     masks = [some_masks(outputs, row, query[row : row + 1]) for row in range(len(query))]
+    guide = outputs.guide
+    follow = torch.full_like(query, guide is not None, dtype=torch.bool)
+    if guide is not None and guide.given is not None:
+        follow = ~guide.given.to(query.device)
     return BestObjects(
         scores=logits[rows, query].sigmoid(),
         labels=labels[rows, query],
         boxes=geometry.boxes_to_original(final.boxes_cxcywh[rows, query]),
         embeddings=final.embeddings[rows, query],
         logits=torch.cat(masks),
+        follow=follow,
     )
-
-
-def exact_boxes(
-    predictor: Predictor, boxes: Tensor, masks: Tensor | None, geometry: ImageGeometry
-) -> Tensor:
-    """Return boxes [R, 4] that follow masks [R, H, W] where those of `Predictor.predict` do."""
-    if masks is None or not predictor.model.config.object_decoder.box_masks:
-        return boxes
-    return follow_masks(boxes, mask_to_boxes(masks), geometry)
 
 
 def join_best(parts: Iterable[BestObjects]) -> BestObjects:

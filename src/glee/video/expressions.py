@@ -9,7 +9,7 @@ from glee.inference.predictor import Predictor
 from glee.prompts import Prompts
 from glee.results import Instances
 from glee.tracking.snapshot import Snapshot
-from glee.video.best import best_objects, exact_boxes, join_best
+from glee.video.best import best_objects, join_best
 from glee.video.follower import Frame, FrameSize
 
 
@@ -89,7 +89,7 @@ class ExpressionFollower:
         best = best.take(places)
         masks = best.render(encoded.geometry) if self.masks else None
         return Instances(
-            boxes=exact_boxes(self.predictor, best.boxes, masks, encoded.geometry),
+            boxes=best.exact_boxes(masks, encoded.geometry),
             scores=best.scores,
             labels=places,
             names=self._texts,

@@ -12,7 +12,7 @@ from glee.ops.masks import mask_to_boxes
 from glee.prompts import MaskMark, Prompts
 from glee.results import Instances
 from glee.tracking.snapshot import Snapshot
-from glee.video.best import BestObjects, best_objects, exact_boxes, join_best
+from glee.video.best import BestObjects, best_objects, join_best
 from glee.video.follower import Frame, FrameSize
 from glee.video.object_memory import ObjectMemory
 
@@ -224,11 +224,10 @@ class MarkFollower:
             else:
                 rendered = best.render(encoded.geometry)
                 masks = torch.where(given[:, None, None], found.given, rendered)
-        wanted = masks if self.masks else None
         # Where objects are looked for next stays where the network found them.
-        boxes = exact_boxes(self.predictor, boxes, wanted, encoded.geometry)
+        exact = best.exact_boxes(masks if self.masks else None, encoded.geometry)
         return Instances(
-            boxes=boxes,
+            boxes=torch.where(given[:, None], boxes, exact),
             scores=scores,
             labels=best.labels,
             names=self.names,
